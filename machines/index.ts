@@ -1,0 +1,25 @@
+/** The catalogue of machines, and what their services need to know of them. */
+import { ConfigApply } from "./ConfigApply.ts"
+import { ConfigPull } from "./ConfigPull.ts"
+import { Daemon } from "./Daemon.ts"
+import { Join } from "./Join.ts"
+
+export { ConfigApply } from "./ConfigApply.ts"
+export * from "./ConfigApplySetup.ts"
+export * from "./ConfigBoot.ts"
+export * from "./ConfigFacts.ts"
+export * from "./ConfigPull.ts"
+export * from "./ConfigStage.ts"
+export * from "./Daemon.ts"
+export * from "./Join.ts"
+export * from "./System.ts"
+export * from "./Task.ts"
+export * from "./Vocabulary.ts"
+
+/** Every machine, with the title that pages show and the document that explains it. */
+export const catalogue = [
+  { id: "join", title: "Join", machine: Join, document: "0002-join.spec.md" },
+  { id: "configPull", title: "Config pull", machine: ConfigPull, document: "0003-config-pull.spec.md" },
+  { id: "configApply", title: "Config apply", machine: ConfigApply, document: "0004-config-apply.spec.md" },
+  { id: "daemon", title: "Daemon", machine: Daemon, document: "0005-daemon.spec.md" }
+] as const

@@ -1,0 +1,5 @@
+export * from "./Bundled.ts"
+export * from "./CentralProtocol.ts"
+export * from "./Document.ts"
+export * from "./Problem.ts"
+export * from "./StrictJson.ts"

@@ -1,0 +1,35 @@
+/** Reading a request's body without trusting it. */
+import { ByteSize, Effect, type Schema } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { HttpFailure } from "./HttpFailure.ts"
+
+/** Largest body that any route reads, in bytes; counted while it arrives. */
+export const MAX_BODY_BYTES = 16 * 1_048_576
+
+/**
+ * The request's JSON body, decoded. Fails with 415 when it is labelled as something else, 413 when it grows over
+ * `maxBytes` (whatever its `Content-Length` says), 400 when it is not JSON, and 422 when it has the wrong shape.
+ */
+export const readJson = Effect.fn("http.readJson")(function* <A, RD>(
+  schema: Schema.ConstraintDecoder<A, RD>,
+  options: { readonly maxBytes: number } = { maxBytes: MAX_BODY_BYTES }
+) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const type = request.headers["content-type"]
+  if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+    return yield* new HttpFailure({ status: 415, error: "body_not_json", detail: "Send the body as application/json." })
+  }
+  if (Number(request.headers["content-length"] ?? 0) > options.maxBytes) {
+    return yield* new HttpFailure({
+      status: 413,
+      error: "body_too_large",
+      detail: `The body is larger than the ${options.maxBytes} bytes that this route takes.`
+    })
+  }
+  return yield* HttpServerRequest.schemaBodyJson(schema).pipe(
+    Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(options.maxBytes)),
+    Effect.catchTag("SchemaError", ({ message }) =>
+      Effect.fail(new HttpFailure({ status: 422, error: "body_invalid", detail: message }))
+    )
+  )
+})

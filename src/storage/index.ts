@@ -1,0 +1,15 @@
+/** Durable files: atomic writes, slots, and the single-instance lock. */
+export { DaemonLock, LockHeld } from "./DaemonLock.ts"
+export { directoryMode, DurableFiles, fileMode } from "./DurableFiles.ts"
+export { sha256Hex } from "./Sha256.ts"
+export {
+  type ActiveLink,
+  FlipError,
+  otherSlot,
+  type SlotContents,
+  type SlotName,
+  slotNames,
+  SlotRecord
+} from "./SlotFiles.ts"
+export { configControlDirectory, Slots } from "./Slots.ts"
+export { makeStorageError, StorageError, storageStep } from "./StorageError.ts"
