@@ -97,6 +97,7 @@ export const probation = applySetup.createStateConfig({
         rememberingUrl: {
           invoke: {
             src: "rememberUrl",
+            input: { prune: false },
             onDone: { target: "marking", actions: assign({ urlRemembered: true }) },
             onError: {
               target: "#configApply.probation.using",

@@ -107,6 +107,10 @@ export const offerOf = (context: ConfigApplyContext): Offer => context.offer ?? 
 export const target = (context: ConfigApplyContext) => rollbackTarget(context.disk, context.state)
 export const slotOr = (slot: SlotName | "bare" | "nowhere" | null): SlotName => (slot === "b" ? "b" : "a")
 
+/** What runs is a promoted revision: identities of centrals that nothing names any more may go. */
+export const runsPromoted = ({ disk, running }: ConfigApplyContext): boolean =>
+  running.slot !== null && disk.slots[running.slot]?.promoted === true
+
 /** What a reading of the disk changes; the first one of a process also brings state.json. */
 export const read = (context: ConfigApplyContext, disk: DiskFacts, first: boolean): Partial<ConfigApplyContext> => ({
   disk,
@@ -154,7 +158,7 @@ export const applySetup = setup({
     unlinkActive: task(),
     writePromoted: task<{ readonly slot: SlotName }>(),
     retireSeed: task(),
-    rememberUrl: task(),
+    rememberUrl: task<{ readonly prune: boolean }>(),
     checkShape: task<{ readonly offer: number }, Finding>(),
     installPins: task<{ readonly offer: number }, Finding>(),
     validate: task<{ readonly offer: number }, Finding>(),

@@ -8,6 +8,7 @@ import {
   installRefused,
   ioFailed,
   offerOf,
+  runsPromoted,
   storageFailed,
   storageWorks,
   toPending,
@@ -51,6 +52,7 @@ export const steady = applySetup.createStateConfig({
       on: { STAGE: { actions: assign(toPending) } },
       invoke: {
         src: "rememberUrl",
+        input: ({ context }) => ({ prune: runsPromoted(context) }),
         onDone: { target: "idle", actions: assign({ urlRemembered: true }) },
         onError: { target: "idle", actions: assign(confirmFailed) }
       }

@@ -31,7 +31,7 @@ export const COUNT_MAX = 1_000
 
 // ---------------------------------------------------------------------------------------------- types
 
-/** A revision remembered as bad. Times are ISO 8601 in the file; here milliseconds of the wall clock. */
+/** A revision remembered as bad. Times are milliseconds of the wall clock. */
 export interface QuarantineEntry {
   readonly etag: string
   readonly digest: string

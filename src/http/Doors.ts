@@ -1,7 +1,8 @@
 /** What a request must show before any handler sees it: a known host, an own origin, the token. */
-import { Context, Effect, Option, Redacted, Result } from "effect"
+import { ByteSize, Context, Effect, Option, Redacted, Result } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { isLoopbackHost } from "../domain/index.ts"
+import { MAX_BODY_BYTES } from "./Body.ts"
 import { equalSecrets } from "./ConstantTime.ts"
 import { HttpFailure } from "./HttpFailure.ts"
 
@@ -37,7 +38,10 @@ export const withDoors = (options: DoorOptions) => {
       const authenticated = Option.isSome(given) && (yield* equalSecrets(given.value, options.token))
       const path = url.split("?", 1)[0] ?? url
       if (!authenticated && !options.isOpen(method, path)) return yield* unauthorized
-      return yield* Effect.provideService(app, Authenticated, authenticated)
+      return yield* app.pipe(
+        Effect.provideService(Authenticated, authenticated),
+        Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(MAX_BODY_BYTES))
+      )
     })
 }
 

@@ -13,3 +13,4 @@ export {
 } from "./SlotFiles.ts"
 export { configControlDirectory, Slots } from "./Slots.ts"
 export { makeStorageError, StorageError, storageStep } from "./StorageError.ts"
+export { IdentityStore, type KnownIdentities } from "./IdentityStore.ts"

@@ -1,0 +1,155 @@
+/** Requests to central: bounded in size and time, and never carrying a credential to another origin. */
+import { Context, Duration, Effect, Layer, Option, Predicate, Redacted, Ref, Schema, Stream } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { ErrorBody, MAX_DOCUMENT_BYTES } from "../domain/index.ts"
+
+/** One request and its whole body, ms. */
+export const REQUEST_DEADLINE_MS = 30_000
+const REDIRECTS_MAX = 5
+
+/** Central could not be asked, or its answer could not be read to its end. */
+export class CentralUnreachable extends Schema.TaggedError<CentralUnreachable>()("CentralUnreachable", {
+  message: Schema.String
+}) {}
+
+export interface CentralAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** The body; null when it is larger than 1 MiB and was not read to its end. */
+  readonly body: Uint8Array | null
+}
+
+export interface CentralRequest {
+  readonly method: "GET" | "POST"
+  readonly url: string
+  readonly bearer?: Redacted.Redacted<string>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+}
+
+export class CentralHttp extends Context.Service<
+  CentralHttp,
+  {
+    readonly request: (request: CentralRequest) => Effect.Effect<CentralAnswer, CentralUnreachable>
+  }
+>()("holdfast/central/CentralHttp") {
+  static readonly layer = Layer.effect(
+    CentralHttp,
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+
+      const send = (spec: CentralRequest, url: string) =>
+        HttpClientRequest.make(spec.method)(url).pipe(
+          HttpClientRequest.acceptJson,
+          HttpClientRequest.setHeaders(spec.headers ?? {}),
+          spec.bearer === undefined ? (same) => same : HttpClientRequest.bearerToken(spec.bearer),
+          spec.json === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(spec.json),
+          client.execute,
+          Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", cache: "no-store" })
+        )
+
+      const follow = (spec: CentralRequest, url: string, left: number): Effect.Effect<HttpClientResponse.HttpClientResponse, CentralUnreachable> =>
+        Effect.flatMap(Effect.mapError(send(spec, url), unreachable(url)), (response) => {
+          const location = response.headers["location"]
+          if (response.status < 300 || response.status >= 400 || response.status === 304 || location === undefined) {
+            return Effect.succeed(response)
+          }
+          const next = URL.parse(location, url)
+          if (next === null || next.origin !== new URL(url).origin) {
+            return Effect.fail(
+              new CentralUnreachable({
+                message: `central at ${originOf(url)} redirects to another origin (${next?.origin ?? "unreadable"}), which is refused: the credential stays here. Join with the right URL.`
+              })
+            )
+          }
+          return left === 0
+            ? Effect.fail(new CentralUnreachable({ message: `central at ${originOf(url)} redirects in circles` }))
+            : follow(spec, next.href, left - 1)
+        })
+
+      const request = Effect.fn("CentralHttp.request")(function* (spec: CentralRequest) {
+        const response = yield* follow(spec, spec.url, REDIRECTS_MAX)
+        const body = yield* readBody(response, spec.url)
+        return { status: response.status, headers: response.headers, body }
+      }, Effect.scoped)
+
+      return CentralHttp.of({
+        request: (spec) =>
+          request(spec).pipe(
+            Effect.timeoutOrElse({
+              duration: Duration.millis(REQUEST_DEADLINE_MS),
+              orElse: () =>
+                Effect.fail(
+                  new CentralUnreachable({
+                    message: `central at ${originOf(spec.url)} did not answer within ${REQUEST_DEADLINE_MS / 1_000} s. Check the network and the server.`
+                  })
+                )
+            })
+          )
+      })
+    })
+  )
+}
+
+const originOf = (url: string): string => URL.parse(url)?.origin ?? "an unreadable URL"
+
+const causeOf = (error: unknown): string => {
+  let found = ""
+  let at: unknown = error
+  for (let depth = 0; depth < 6 && Predicate.isObject(at); depth++) {
+    if (Predicate.hasProperty(at, "code") && Predicate.isString(at.code)) return at.code
+    if (Predicate.hasProperty(at, "message") && Predicate.isString(at.message) && at.message !== "") found = at.message
+    at = Predicate.hasProperty(at, "reason") && Predicate.isObject(at.reason) ? at.reason : Reflect.get(at, "cause")
+  }
+  return found === "" ? String(error) : found
+}
+
+const unreachable =
+  (url: string) =>
+  (error: unknown): CentralUnreachable =>
+    new CentralUnreachable({
+      message: `central at ${originOf(url)} cannot be reached (${causeOf(error)}). Check the URL, the network, and that the server runs.`
+    })
+
+/** Counts while it reads: whatever the server says or sends, no more than the cap is held. */
+const readBody = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse, url: string) {
+  const announced = Number(response.headers["content-length"] ?? "0")
+  if (announced > MAX_DOCUMENT_BYTES) return null
+  if (response.status === 304 || response.status === 204) return new Uint8Array(0)
+  const chunks = yield* Ref.make<ReadonlyArray<Uint8Array>>([])
+  const size = yield* Ref.make(0)
+  yield* response.stream.pipe(
+    Stream.takeWhileEffect((chunk) =>
+      Effect.gen(function* () {
+        const total = yield* Ref.updateAndGet(size, (known) => known + chunk.length)
+        if (total > MAX_DOCUMENT_BYTES) return false
+        yield* Ref.update(chunks, (known) => [...known, chunk])
+        return true
+      })
+    ),
+    Stream.runDrain,
+    Effect.mapError(unreachable(url))
+  )
+  return (yield* Ref.get(size)) > MAX_DOCUMENT_BYTES ? null : concat(yield* Ref.get(chunks))
+})
+
+const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  return whole
+}
+
+/** What a non-2xx answer says: its status and its `error`, or the first 200 characters. */
+export const describeAnswer = ({ body, status }: CentralAnswer): string => {
+  const text = body === null ? "" : new TextDecoder().decode(body)
+  const known = Schema.decodeUnknownOption(Schema.fromJsonString(ErrorBody))(text)
+  const said = Option.isSome(known) ? known.value.error : printable(text).slice(0, 200)
+  return said === "" ? `central answered ${status}` : `central answered ${status}: ${said}`
+}
+
+/** Server-authored text without control characters. */
+export const printable = (text: string): string => text.replace(/\p{Cc}+/gu, " ").trim()

@@ -1,0 +1,221 @@
+/**
+ * Carries out what the chart of ConfigApply decides: every task here is one step of an operation sequence.
+ *
+ * @ref LLP 0004#operation-sequences [implements]: C1 to C5, P1 to P3, R1 and R2
+ */
+import { Context, DateTime, Duration, Effect, Layer, Option, Result } from "effect"
+import { type Finding, NOT_FLIPPED, type ConfigApply } from "../../machines/index.ts"
+import {
+  bareDocument,
+  checkCentralUrl,
+  centralSinks,
+  checkShape,
+  type ConfigDocument,
+  formatProblem,
+  Home,
+  MAX_DOCUMENT_BYTES,
+  normaliseUrl,
+  PinInstaller,
+  PluginCatalogue,
+  type Problem,
+  probationWindowMs,
+  withoutToken
+} from "../domain/index.ts"
+import { type FlipError, IdentityStore, sha256Hex, Slots } from "../storage/index.ts"
+import { type Handlers, type TaskError, Uptime } from "../statechart/index.ts"
+import { ControlFiles } from "./ControlFiles.ts"
+import { Inspection } from "./Inspection.ts"
+import { Offers } from "./Offers.ts"
+import { RunningConfig } from "./RunningConfig.ts"
+import { validateFully } from "./Validation.ts"
+
+/** A step that never ends must not end staging for ever. */
+const STEP_DEADLINE = Duration.minutes(2)
+/** A hung clone or download. */
+const INSTALL_DEADLINE = Duration.minutes(10)
+
+/** The handlers of ConfigApply. Actions that only tell go to telemetry, which the root supplies. */
+export class ApplyEngine extends Context.Service<
+  ApplyEngine,
+  {
+    readonly tasks: Handlers<typeof ConfigApply, never>["tasks"]
+    /** Steps 6, 7 and 9 on bytes: what `config validate` prints, and what a real apply would find. */
+    readonly findings: (bytes: Uint8Array) => Effect.Effect<ReadonlyArray<Problem>>
+  }
+>()("holdfast/config/ApplyEngine") {
+  static readonly layer = Layer.effect(
+    ApplyEngine,
+    Effect.gen(function* () {
+      const home = yield* Home
+      const slots = yield* Slots
+      const control = yield* ControlFiles
+      const identities = yield* IdentityStore
+      const inspection = yield* Inspection
+      const offers = yield* Offers
+      const running = yield* RunningConfig
+      const catalogue = yield* PluginCatalogue
+      const installer = yield* PinInstaller
+      const uptime = yield* Uptime
+      const d = home.control
+
+      const times = Effect.map(uptime.read, ({ uptime, wall }) => ({ uptime, wall }))
+
+      /** Central may only be moved to a URL that this machine could also have joined. */
+      const reachableCentrals = Effect.fnUntraced(function* (document: ConfigDocument) {
+        const trust = yield* control.readTrust.pipe(Effect.orElseSucceed(() => ({ version: 1 }) as const))
+        return centralSinks(document).flatMap((sink): ReadonlyArray<Problem> => {
+          const insecure = "insecure_url" in trust && trust.insecure_url === normaliseUrl(sink.url)
+          const checked = checkCentralUrl(sink.url, { allowInsecureHttp: insecure })
+          return Result.isSuccess(checked)
+            ? []
+            : [{ pointer: `/sinks/${sink.instance}/config/url`, message: checked.failure.message }]
+        })
+      })
+
+      const fullProblems = Effect.fnUntraced(function* (document: ConfigDocument) {
+        return [...validateFully(document, yield* catalogue.known), ...(yield* reachableCentrals(document))]
+      })
+
+      const findings = Effect.fn("ApplyEngine.findings")(function* (bytes: Uint8Array) {
+        if (bytes.length > MAX_DOCUMENT_BYTES) return [tooLarge(bytes.length)]
+        const shape = checkShape(bytes)
+        return Result.isSuccess(shape) ? yield* fullProblems(shape.success) : shape.failure
+      })
+
+      const checkOffer = Effect.fn("config.check")(function* ({ offer }: { readonly offer: number }) {
+        const { bytes } = yield* offers.get(offer)
+        const digest = yield* sha256Hex(bytes)
+        if (bytes.length > MAX_DOCUMENT_BYTES) {
+          return refusal("document_too_large", digest, [tooLarge(bytes.length)])
+        }
+        const shape = checkShape(bytes)
+        return Result.isSuccess(shape)
+          ? accepted(digest, probationWindowMs(shape.success))
+          : refusal("config_invalid", digest, shape.failure)
+      })
+
+      const parsed = Effect.fnUntraced(function* (offer: number) {
+        const { bytes } = yield* offers.get(offer)
+        const shape = checkShape(bytes)
+        return { digest: yield* sha256Hex(bytes), shape }
+      })
+
+      const installPins = Effect.fn("plugin.install")(function* ({ offer }: { readonly offer: number }) {
+        const { digest, shape } = yield* parsed(offer)
+        if (Result.isFailure(shape)) return refusal("config_invalid", digest, shape.failure)
+        const refused = yield* installer.install(shape.success)
+        return refused === null
+          ? accepted(digest, probationWindowMs(shape.success))
+          : ({ verdict: refused.verdict, transient: refused.transient, digest, detail: refused.detail } as const)
+      })
+
+      const validate = Effect.fn("config.validate")(function* ({ offer }: { readonly offer: number }) {
+        const { digest, shape } = yield* parsed(offer)
+        if (Result.isFailure(shape)) return refusal("config_invalid", digest, shape.failure)
+        const problems = yield* fullProblems(shape.success)
+        return problems.length === 0
+          ? accepted(digest, probationWindowMs(shape.success))
+          : refusal("config_invalid", digest, problems)
+      })
+
+      const writeSlot = Effect.fn("config.slot")(function* (input: {
+        readonly slot: "a" | "b"
+        readonly offer: number
+        readonly etag: string
+      }) {
+        const { bytes } = yield* offers.get(input.offer)
+        yield* slots.writeSlot(d, input.slot, {
+          document: bytes,
+          record: { etag: input.etag, digest: yield* sha256Hex(bytes) }
+        })
+      })
+
+      // C1: what a first revision rolls back to. Without a seed it is the bare document that runs now.
+      const seedCopy = Effect.gen(function* () {
+        const seed = yield* control.readSeed
+        const stripped = Option.isSome(seed) ? withoutToken(seed.value) : Result.fail([])
+        if (Result.isSuccess(stripped)) return stripped.success
+        const { file } = yield* identities.read
+        const { boot } = yield* running.effective
+        return boot.running.source === "rescue" && file.last_confirmed_url !== undefined
+          ? bareDocument(file.last_confirmed_url)
+          : new TextEncoder().encode('{"version":2}\n')
+      })
+
+      const writeSeedCopy = Effect.gen(function* () {
+        const document = yield* seedCopy
+        yield* slots.writeSlot(d, "a", { document, record: { etag: null, digest: yield* sha256Hex(document) } })
+      })
+
+      const rememberUrl = Effect.fn("config.remember-url")(function* ({ prune }: { readonly prune: boolean }) {
+        const { central } = yield* running.effective
+        if (Option.isNone(central)) return
+        yield* identities.confirm(normaliseUrl(central.value.url), prune ? yield* running.namedUrls : "all")
+      })
+
+      return ApplyEngine.of({
+        tasks: {
+          inspect: (input) => bounded(inspection.inspect(input)),
+          executeLeave: () => bounded(nothing(control.executeLeave)),
+          executeJoin: () => bounded(nothing(control.executeJoin)),
+          setStateAside: () => bounded(nothing(control.setStateAside)),
+          writeState: ({ state }) => bounded(Effect.andThen(control.writeState(state), times)),
+          writeSeedCopy: () => bounded(nothing(writeSeedCopy)),
+          writeSlot: (input) => bounded(nothing(writeSlot(input))),
+          flip: ({ slot }) => bounded(nothing(slots.flip(d, slot).pipe(Effect.mapError(flipFailure)))),
+          unlinkActive: () => bounded(nothing(slots.unlinkActive(d))),
+          writePromoted: ({ slot }) =>
+            bounded(
+              nothing(
+                Effect.flatMap(DateTime.now, (now) => slots.writePromoted(d, slot, DateTime.formatIso(now)))
+              )
+            ),
+          retireSeed: () => bounded(nothing(control.retireSeed)),
+          rememberUrl: (input) => bounded(nothing(rememberUrl(input))),
+          checkShape: (input) => bounded(checkOffer(input)),
+          installPins: (input) => deadline(INSTALL_DEADLINE)(installPins(input)),
+          validate: (input) => bounded(validate(input)),
+          readTime: () => times
+        },
+        findings
+      })
+    })
+  )
+}
+
+/** A flip whose rename certainly did not happen can be undone; after any other the process must restart. */
+const flipFailure = (error: FlipError): TaskError => ({
+  _tag: error.renamed ? error._tag : NOT_FLIPPED,
+  message: error.message,
+  retryable: true
+})
+
+const nothing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<undefined, E, R> =>
+  Effect.as(effect, undefined)
+
+const deadline =
+  (limit: Duration.Duration) =>
+  <A, E extends TaskError, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, TaskError, R> =>
+    Effect.timeoutOrElse(effect, {
+      duration: limit,
+      orElse: () =>
+        Effect.fail<TaskError>({
+          _tag: "DeadlineMissed",
+          message: `the step took longer than ${Duration.toSeconds(limit)} s. Look at the disk and the system log.`
+        })
+    })
+
+const bounded = deadline(STEP_DEADLINE)
+
+const accepted = (digest: string, window_ms: number): Finding => ({ verdict: "accepted", digest, window_ms })
+
+const refusal = (
+  verdict: "config_invalid" | "document_too_large",
+  digest: string,
+  problems: ReadonlyArray<Problem>
+): Finding => ({ verdict, transient: false, digest, detail: problems.map(formatProblem).join("; ") })
+
+const tooLarge = (size: number): Problem => ({
+  pointer: "",
+  message: `the document has ${size} bytes; at most ${MAX_DOCUMENT_BYTES} are accepted. Make it smaller.`
+})

@@ -1,0 +1,153 @@
+/** The files of `state/config-control/` that are neither slots nor the link: state.json, the seed and the intents. */
+import { Context, Effect, Layer, Option, Path, Result, Schema } from "effect"
+import {
+  centralSink,
+  checkShape,
+  type ConfigDocument,
+  Home,
+  normaliseUrl,
+  type StateFile,
+  StateFileJson,
+  type TrustFile,
+  TrustFileJson
+} from "../domain/index.ts"
+import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
+
+const STATE = "state.json"
+const SEED = "seed.json"
+const JOIN = "join.json"
+const LEAVE = "leave.json"
+const TRUST = "trust.json"
+
+/** What the joining document carries besides the document: what its author vouches for on this machine. */
+const JoinExtras = Schema.Struct({
+  ca: Schema.optionalKey(Schema.String),
+  allow_insecure_http: Schema.optionalKey(Schema.Boolean)
+})
+
+/** Reads and changes of the control files; the order of changes inside an intent is fixed here, when is the chart's. */
+export class ControlFiles extends Context.Service<
+  ControlFiles,
+  {
+    readonly readState: Effect.Effect<"absent" | "unreadable" | StateFile, StorageError>
+    readonly writeState: (state: StateFile) => Effect.Effect<void, StorageError>
+    /** Keeps a state.json that cannot be read as state.json.unreadable. */
+    readonly setStateAside: Effect.Effect<void, StorageError>
+    readonly readSeed: Effect.Effect<Option.Option<Uint8Array>, StorageError>
+    readonly retireSeed: Effect.Effect<void, StorageError>
+    readonly leaveFound: Effect.Effect<boolean, StorageError>
+    /** There is a joining intent, and it is a document with a central: a rotten one must not wipe what runs. */
+    readonly joinIsWhole: Effect.Effect<boolean, StorageError>
+    /** Writes the joining intent: the document, with what its author vouches for. */
+    readonly writeJoin: (document: Uint8Array) => Effect.Effect<void, StorageError>
+    readonly writeLeave: Effect.Effect<void, StorageError>
+    /** E1: another fleet's layer goes as a whole, then the intent becomes the seed. Repeatable at any cut. */
+    readonly executeJoin: Effect.Effect<void, StorageError>
+    /** E1: everything of the fleet goes, the intent itself last. Repeatable at any cut. */
+    readonly executeLeave: Effect.Effect<void, StorageError>
+    readonly readTrust: Effect.Effect<TrustFile, StorageError>
+  }
+>()("holdfast/config/ControlFiles") {
+  static readonly layer = Layer.effect(
+    ControlFiles,
+    Effect.gen(function* () {
+      const home = yield* Home
+      const path = yield* Path.Path
+      const files = yield* DurableFiles
+      const slots = yield* Slots
+      const identities = yield* IdentityStore
+      const d = home.control
+      const at = (name: string) => path.join(d, name)
+
+      const readState = Effect.fn("ControlFiles.readState")(function* () {
+        const bytes = yield* files.read(at(STATE))
+        if (Option.isNone(bytes)) return "absent" as const
+        const state = Schema.decodeUnknownOption(StateFileJson)(new TextDecoder().decode(bytes.value))
+        return Option.getOrElse(state, () => "unreadable" as const)
+      })()
+
+      const writeState = Effect.fn("ControlFiles.writeState")(function* (state: StateFile) {
+        const text = yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie)
+        yield* files.makeDirectory(d)
+        yield* files.write(d, STATE, text)
+      })
+
+      const drop = Effect.fnUntraced(function* (directory: string, name: string) {
+        yield* files.remove(path.join(directory, name))
+        yield* files.syncDirectory(directory)
+      })
+
+      const wipe = Effect.gen(function* () {
+        yield* slots.unlinkActive(d)
+        for (const name of ["a", "b", STATE, SEED]) yield* drop(d, name)
+      })
+
+      const extrasOf = (bytes: Uint8Array): TrustFile => {
+        const document = checkShape(bytes)
+        const sink = Result.isSuccess(document) ? centralSink(document.success) : Option.none()
+        if (Result.isFailure(document) || Option.isNone(sink)) return { version: 1 }
+        const config = document.success.sinks?.[sink.value.instance]?.config ?? {}
+        const extras = Option.getOrElse(Schema.decodeUnknownOption(JoinExtras)(config), () => ({}) as typeof JoinExtras.Type)
+        return {
+          version: 1,
+          ...(extras.ca === undefined ? {} : { ca: extras.ca }),
+          ...(extras.allow_insecure_http === true ? { insecure_url: normaliseUrl(sink.value.url) } : {})
+        }
+      }
+
+      const executeJoin = Effect.fn("ControlFiles.executeJoin")(function* () {
+        const bytes = yield* files.read(at(JOIN))
+        if (Option.isNone(bytes)) return
+        yield* wipe
+        yield* identities.forgetConfirmed
+        yield* files.write(home.state, TRUST, JSON.stringify(extrasOf(bytes.value)))
+        yield* files.rename(d, JOIN, SEED)
+      }, Effect.uninterruptible)()
+
+      const executeLeave = Effect.fn("ControlFiles.executeLeave")(function* () {
+        yield* files.makeDirectory(d)
+        yield* identities.remove
+        yield* wipe
+        yield* drop(d, JOIN)
+        yield* drop(home.state, TRUST)
+        yield* drop(d, LEAVE)
+      }, Effect.uninterruptible)()
+
+      const writeIntent = Effect.fnUntraced(function* (name: string, content: Uint8Array | string) {
+        yield* files.makeDirectory(d)
+        yield* files.write(d, name, content)
+      })
+
+      return ControlFiles.of({
+        readState,
+        writeState,
+        setStateAside: files.rename(d, STATE, `${STATE}.unreadable`),
+        readSeed: files.read(at(SEED)),
+        retireSeed: drop(d, SEED),
+        leaveFound: Effect.map(files.read(at(LEAVE)), Option.isSome),
+        joinIsWhole: Effect.map(files.read(at(JOIN)), (bytes) => Option.isSome(bytes) && hasCentral(bytes.value)),
+        writeJoin: (document) => writeIntent(JOIN, document),
+        writeLeave: writeIntent(LEAVE, '{"version":1}\n'),
+        executeJoin,
+        executeLeave,
+        readTrust: Effect.map(files.read(path.join(home.state, TRUST)), (bytes) =>
+          Option.getOrElse(
+            Option.flatMap(bytes, (known) => Schema.decodeUnknownOption(TrustFileJson)(new TextDecoder().decode(known))),
+            () => ({ version: 1 }) as const
+          )
+        )
+      })
+    })
+  )
+}
+
+/** The document of these bytes, if they are one; a slot that is intact was checked before it was written. */
+export const documentOf = (bytes: Uint8Array): ConfigDocument | null => {
+  const document = checkShape(bytes)
+  return Result.isSuccess(document) ? document.success : null
+}
+
+const hasCentral = (bytes: Uint8Array): boolean => {
+  const document = documentOf(bytes)
+  return document !== null && Option.isSome(centralSink(document))
+}

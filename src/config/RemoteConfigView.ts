@@ -1,0 +1,85 @@
+/** What a machine says about its configuration: `remote_config` of status, reports and health. Pure. */
+import type { ConfigApplyContext } from "../../machines/ConfigApplySetup.ts"
+import {
+  activeSlot,
+  type DiskFacts,
+  otherSlot,
+  type QuarantineEntry,
+  type StateFile
+} from "../../machines/ConfigFacts.ts"
+import type { SlotName } from "../../machines/Vocabulary.ts"
+import type { RemoteConfig } from "../domain/index.ts"
+
+/** What the view is made of: the machine's context, or the same read from the disk while no daemon runs. */
+export interface ConfigView {
+  readonly disk: DiskFacts
+  readonly state: StateFile
+  readonly running: Pick<ConfigApplyContext["running"], "source" | "etag" | "digest">
+  /** What is left of the part of the probation budget in use, ms. */
+  readonly partLeftMs: number
+  /** ISO times of promotion by slot. */
+  readonly promotedAt: Readonly<Record<SlotName, string | null>>
+}
+
+const iso = (wall: number): string => new Date(wall).toISOString()
+
+const quarantineView = ({ etag, reason, recorded_at, retry_at }: QuarantineEntry) => ({
+  etag,
+  reason,
+  recorded_at: iso(recorded_at),
+  ...(retry_at === undefined ? {} : { retry_at: iso(retry_at) })
+})
+
+const lastKnownGood = ({ disk, promotedAt }: ConfigView) => {
+  const active = activeSlot(disk)
+  const candidates: ReadonlyArray<SlotName> = active === null ? ["a", "b"] : [active, otherSlot(active)]
+  const slot = candidates.find((name) => disk.slots[name]?.promoted === true && disk.slots[name]?.intact === true)
+  return slot === undefined
+    ? null
+    : { etag: disk.slots[slot]?.etag ?? null, slot, promoted_at: promotedAt[slot] }
+}
+
+/** null on a machine that never joined: nothing of a fleet runs, waits or is remembered. */
+export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
+  const { disk, partLeftMs, running, state } = view
+  if (running.source === "none" && !disk.join && disk.active === "absent" && state.last_rollback === undefined) {
+    return null
+  }
+  const { last_attempt, last_rollback, marker } = state
+  const newest = state.quarantine.at(-1)
+  return {
+    running_etag: running.etag,
+    running_digest: running.digest,
+    last_known_good: lastKnownGood(view),
+    probation:
+      marker === undefined
+        ? null
+        : {
+            etag: marker.etag,
+            applied_at: iso(marker.applied_at),
+            remaining_seconds: Math.max(0, Math.round((marker.budget_ms + partLeftMs) / 1_000)),
+            attempts_left: marker.attempts_left
+          },
+    last_rollback:
+      last_rollback === undefined
+        ? null
+        : {
+            etag: last_rollback.etag,
+            reason: last_rollback.reason,
+            at: iso(last_rollback.at),
+            ...(last_rollback.detail === undefined ? {} : { detail: last_rollback.detail })
+          },
+    bad_etag: newest === undefined ? null : quarantineView(newest),
+    quarantine: state.quarantine.map(quarantineView),
+    last_attempt:
+      last_attempt === undefined
+        ? null
+        : {
+            etag: last_attempt.etag,
+            verdict: last_attempt.verdict,
+            ...(last_attempt.reason === undefined ? {} : { reason: last_attempt.reason }),
+            at: iso(last_attempt.at),
+            attempt: last_attempt.attempt
+          }
+  }
+}

@@ -1,0 +1,137 @@
+/** What this process runs: the document of the frozen slot, seed or rescue, merged with the user's own layer. */
+import { Context, Deferred, Effect, Layer, Option, type Redacted } from "effect"
+import type { BootOutcome } from "../../machines/index.ts"
+import {
+  bareDocument,
+  centralSink,
+  type CentralSink,
+  type ConfigDocument,
+  Home,
+  normaliseUrl,
+  PluginCatalogue
+} from "../domain/index.ts"
+import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
+import { ControlFiles, documentOf } from "./ControlFiles.ts"
+import { type DroppedEntry, mergeLayers } from "./Layers.ts"
+import { readLocalLayer } from "./LocalLayer.ts"
+
+/** The layers of the running configuration, and what of them is not used. */
+export interface EffectiveConfig {
+  readonly boot: BootOutcome
+  readonly document: ConfigDocument
+  readonly central: Option.Option<CentralSink>
+  readonly localUsed: boolean
+  readonly localProblem: string | null
+  readonly dropped: ReadonlyArray<DroppedEntry>
+  /** Why the central layer could not be read although boot evaluation chose it. */
+  readonly problem: string | null
+}
+
+/** Frozen once per process, at the end of boot evaluation. */
+export class RunningConfig extends Context.Service<
+  RunningConfig,
+  {
+    /** Loads what boot evaluation chose; the first call counts. */
+    readonly freeze: (boot: BootOutcome) => Effect.Effect<EffectiveConfig>
+    /** Waits for `freeze`. */
+    readonly effective: Effect.Effect<EffectiveConfig>
+    readonly policyToken: (url: string) => Effect.Effect<Option.Option<Redacted.Redacted<string>>>
+    /** Normalised central URLs that a slot, the seed or the user's own layer name. */
+    readonly namedUrls: Effect.Effect<ReadonlyArray<string>, StorageError>
+  }
+>()("holdfast/config/RunningConfig") {
+  static readonly layer = Layer.effect(
+    RunningConfig,
+    Effect.gen(function* () {
+      const home = yield* Home
+      const files = yield* DurableFiles
+      const slots = yield* Slots
+      const control = yield* ControlFiles
+      const identities = yield* IdentityStore
+      const catalogue = yield* PluginCatalogue
+      const frozen = yield* Deferred.make<EffectiveConfig>()
+      const local = readLocalLayer.pipe(Effect.provideService(Home, home), Effect.provideService(DurableFiles, files))
+
+      const rescue = Effect.map(identities.read, ({ file }) =>
+        file.last_confirmed_url === undefined ? null : bareDocument(file.last_confirmed_url)
+      )
+
+      const centralLayer = Effect.fnUntraced(function* ({ running }: BootOutcome) {
+        switch (running.source) {
+          case "slot":
+            return running.slot === null ? null : ((yield* slots.readSlot(home.control, running.slot)).document ?? null)
+          case "seed":
+            return Option.getOrNull(yield* control.readSeed)
+          case "rescue":
+            return yield* rescue
+          case "none":
+            return null
+        }
+      })
+
+      const load = Effect.fnUntraced(function* (boot: BootOutcome) {
+        const { bytes, problem } = yield* centralLayer(boot).pipe(
+          Effect.map((bytes) => ({ bytes, problem: null as string | null })),
+          // The disk fails between boot evaluation and now: the line to central is what must come up all the same.
+          Effect.catchTag("StorageError", (error) =>
+            rescue.pipe(
+              Effect.orElseSucceed(() => null),
+              Effect.map((bytes) => ({ bytes, problem: error.message }))
+            )
+          )
+        )
+        const central = bytes === null ? null : documentOf(bytes)
+        const { document: localDocument, problem: localProblem } = yield* local
+        const known = yield* catalogue.known
+        const merged = mergeLayers(central, localDocument, known, { safeStart: boot.bundledOnly })
+        const config: EffectiveConfig = {
+          boot,
+          document: merged.document,
+          central: centralSink(merged.document),
+          localUsed: localDocument !== null && !boot.bundledOnly,
+          localProblem,
+          dropped: merged.dropped,
+          problem
+        }
+        return config
+      })
+
+      const freeze = Effect.fn("RunningConfig.freeze")(function* (boot: BootOutcome) {
+        yield* Deferred.complete(frozen, load(boot))
+        return yield* Deferred.await(frozen)
+      })
+
+      const effective = Deferred.await(frozen)
+
+      const tokenIn = (document: ConfigDocument | null, url: string) =>
+        document === null
+          ? Option.none<Redacted.Redacted<string>>()
+          : Option.flatMap(centralSink(document), (sink) =>
+              normaliseUrl(sink.url) === url ? sink.token : Option.none<Redacted.Redacted<string>>()
+            )
+
+      const policyToken = Effect.fn("RunningConfig.policyToken")(function* (url: string) {
+        const running = tokenIn((yield* effective).document, url)
+        if (Option.isSome(running)) return running
+        const seed = yield* control.readSeed.pipe(Effect.orElseSucceed(() => Option.none<Uint8Array>()))
+        return Option.isSome(seed) ? tokenIn(documentOf(seed.value), url) : Option.none()
+      })
+
+      const namedUrls = Effect.gen(function* () {
+        const a = (yield* slots.readSlot(home.control, "a")).document
+        const b = (yield* slots.readSlot(home.control, "b")).document
+        const seed = Option.getOrUndefined(yield* control.readSeed)
+        const layer = (yield* local).document
+        const documents = [
+          ...[a, b, seed].flatMap((bytes) => (bytes === undefined ? [] : [documentOf(bytes)])),
+          layer
+        ].flatMap((document) => (document === null ? [] : [document]))
+        return documents.flatMap((document) =>
+          Option.match(centralSink(document), { onNone: () => [], onSome: ({ url }) => [normaliseUrl(url)] })
+        )
+      })
+
+      return RunningConfig.of({ freeze, effective, policyToken, namedUrls })
+    })
+  )
+}

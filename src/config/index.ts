@@ -1,0 +1,9 @@
+/** The configuration of one machine: what runs, what is staged, what is remembered, and what is said about it. */
+export { ApplyEngine } from "./ApplyEngine.ts"
+export { ControlFiles, documentOf } from "./ControlFiles.ts"
+export { DEGRADING_KINDS, engineDiagnostics, layerDiagnostics, revisionDiagnostics } from "./Diagnostics.ts"
+export { Inspection } from "./Inspection.ts"
+export { ignoredKeys, validateFully } from "./Validation.ts"
+export { Offers } from "./Offers.ts"
+export { type ConfigView, remoteConfigOf } from "./RemoteConfigView.ts"
+export { type EffectiveConfig, RunningConfig } from "./RunningConfig.ts"

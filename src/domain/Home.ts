@@ -1,0 +1,54 @@
+/** Where everything of one machine lives. */
+import { Config, Context, Effect, Layer, Option, Path } from "effect"
+
+/** The paths below `HOLDFAST_HOME` (default `~/.holdfast`), all absolute. */
+export interface HomePaths {
+  readonly root: string
+  /** The user's own local layer; never written by us. */
+  readonly localConfig: string
+  readonly agents: string
+  readonly logs: string
+  /** Everything the daemon owns. */
+  readonly state: string
+  /** What is true only while a daemon runs: lock, pid, status. */
+  readonly run: string
+  /** The slots, `active`, `state.json` and the intents (d in the design). */
+  readonly control: string
+  readonly apiToken: string
+  readonly statusFile: string
+}
+
+/** The home that this process works on. */
+export class Home extends Context.Service<Home, HomePaths>()("holdfast/domain/Home") {
+  static readonly layerOf = (root: string): Layer.Layer<Home, never, Path.Path> =>
+    Layer.effect(
+      Home,
+      Effect.map(Path.Path, (path) => homePaths(path, path.resolve(root)))
+    )
+
+  /** From `HOLDFAST_HOME`, else `~/.holdfast`. */
+  static readonly layer = Layer.unwrap(
+    Effect.gen(function* () {
+      const root = yield* Config.option(Config.NonEmptyString("HOLDFAST_HOME"))
+      const user = yield* Config.withDefault(Config.NonEmptyString("HOME"), ".")
+      const path = yield* Path.Path
+      return Home.layerOf(Option.getOrElse(root, () => path.join(user, ".holdfast")))
+    })
+  )
+}
+
+const homePaths = (path: Path.Path, root: string): HomePaths => {
+  const state = path.join(root, "state")
+  const run = path.join(state, "run")
+  return {
+    root,
+    localConfig: path.join(root, "config.json"),
+    agents: path.join(root, "agents"),
+    logs: path.join(root, "logs"),
+    state,
+    run,
+    control: path.join(state, "config-control"),
+    apiToken: path.join(state, "api-token"),
+    statusFile: path.join(run, "status.json")
+  }
+}

@@ -1,0 +1,69 @@
+/** What `status --json`, `/health` and `state/run/status.json` say. */
+import { Schema } from "effect"
+import { RemoteConfig } from "./CentralProtocol.ts"
+
+/** Something a person should know, and what to do about it. */
+export const Diagnostic = Schema.Struct({
+  severity: Schema.Literals(["info", "warning", "error"]),
+  kind: Schema.String,
+  message: Schema.String,
+  repair: Schema.Array(Schema.String)
+})
+export type Diagnostic = typeof Diagnostic.Type
+
+/** How commands find a live daemon, whatever its port. `started_at` is ISO 8601. */
+export const DaemonStatus = Schema.Struct({
+  state: Schema.Literals(["starting", "running", "stopping", "stopped"]),
+  pid: Schema.NullOr(Schema.Int),
+  started_at: Schema.NullOr(Schema.String),
+  api_url: Schema.NullOr(Schema.String),
+  version: Schema.String,
+  /** How the process before this one ended. */
+  last_start: Schema.NullOr(Schema.String),
+  safe_start: Schema.Boolean,
+  /** More than 1: elapsed time is simulated. */
+  time_scale: Schema.Finite
+})
+export type DaemonStatus = typeof DaemonStatus.Type
+
+export const IdentityStatus = Schema.Struct({
+  gateway_id: Schema.NullOr(Schema.String),
+  /** ISO 8601; null when unknown. */
+  expires_at: Schema.NullOr(Schema.String),
+  state: Schema.String,
+  problem: Schema.optionalKey(Schema.String)
+})
+export type IdentityStatus = typeof IdentityStatus.Type
+
+/** Which documents the running configuration is made of. */
+export const LayerStatus = Schema.Struct({
+  central: Schema.NullOr(
+    Schema.Struct({
+      source: Schema.String,
+      slot: Schema.NullOr(Schema.String),
+      etag: Schema.NullOr(Schema.String),
+      url: Schema.NullOr(Schema.String)
+    })
+  ),
+  local: Schema.Struct({
+    path: Schema.String,
+    used: Schema.Boolean,
+    dropped: Schema.Array(Schema.Struct({ entry: Schema.String, reason: Schema.String }))
+  })
+})
+export type LayerStatus = typeof LayerStatus.Type
+
+/** The whole status of a machine. */
+export const Status = Schema.Struct({
+  overall: Schema.Literals(["healthy", "degraded"]),
+  diagnostics: Schema.Array(Diagnostic),
+  daemon: DaemonStatus,
+  identity: IdentityStatus,
+  remote_config: Schema.NullOr(RemoteConfig),
+  config_layers: LayerStatus,
+  plugins: Schema.Array(Schema.Struct({ name: Schema.String, version: Schema.String, state: Schema.String })),
+  /** Current state of every machine, by id. */
+  machines: Schema.Record(Schema.String, Schema.String)
+})
+export type Status = typeof Status.Type
+export const StatusJson = Schema.fromJsonString(Status)

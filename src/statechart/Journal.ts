@@ -1,0 +1,93 @@
+/** What the machines have been doing: the last transitions of each, live, in memory only. */
+import { Context, Effect, Layer, PubSub, Stream } from "effect"
+
+/** How many transitions are kept per machine (and per instance of a machine that has many). */
+export const JOURNAL_LENGTH = 50
+
+/** One transition that a machine took, or one event that it ignored. */
+export interface JournalEntry {
+  readonly machine: string
+  /** Which one, for machines that have many instances. */
+  readonly instance: string | null
+  /** Wall clock, in milliseconds. */
+  readonly at: number
+  /** Elapsed time, in milliseconds. */
+  readonly uptime: number
+  /** The type of the event. */
+  readonly event: string
+  /** Active leaf states as dotted paths joined by commas; empty before the first state. */
+  readonly from: string
+  readonly to: string
+  /** Whether anything changed: state, context, timers, or something was done. */
+  readonly changed: boolean
+  /** The fields of the context that the machine allows to be seen. */
+  readonly visible: Readonly<Record<string, unknown>>
+}
+
+/** Where one machine, or one instance of it, is now. */
+export interface CurrentState {
+  readonly machine: string
+  readonly instance: string | null
+  readonly state: string
+  readonly visible: Readonly<Record<string, unknown>>
+}
+
+/** The bounded history of every interpreted machine; interpreters write it, pages and tests read it. */
+export class Journal extends Context.Service<
+  Journal,
+  {
+    /** Records a transition; never waits and never fails. */
+    readonly record: (entry: JournalEntry) => void
+    /** Forgets an instance that is gone. */
+    readonly forget: (machine: string, instance: string) => void
+    /** The last transitions, oldest first: of one machine, of one of its instances, or of all in order of time. */
+    readonly entries: (machine?: string, instance?: string) => Effect.Effect<ReadonlyArray<JournalEntry>>
+    /** Transitions as they happen. A reader that falls more than 1024 behind misses the oldest. */
+    readonly stream: Stream.Stream<JournalEntry>
+    /** The current state of everything that has been started and not forgotten. */
+    readonly states: Effect.Effect<ReadonlyArray<CurrentState>>
+  }
+>()("holdfast/statechart/Journal") {
+  static readonly layer: Layer.Layer<Journal> = Layer.suspend(() => Layer.effect(Journal, make))
+}
+
+const addressOf = (machine: string, instance: string | null): string => `${machine}/${instance ?? ""}`
+
+const make = Effect.gen(function* () {
+  const rings = new Map<string, Array<JournalEntry>>()
+  const live = yield* PubSub.sliding<JournalEntry>(1_024)
+
+  const record = (entry: JournalEntry): void => {
+    const address = addressOf(entry.machine, entry.instance)
+    const ring = rings.get(address)
+    if (ring === undefined) rings.set(address, [entry])
+    else if (ring.push(entry) > JOURNAL_LENGTH) ring.shift()
+    PubSub.publishUnsafe(live, entry)
+  }
+
+  const entries = (machine?: string, instance?: string) =>
+    Effect.sync(() =>
+      [...rings.values()]
+        .filter(([first]) => machine === undefined || first?.machine === machine)
+        .filter(([first]) => instance === undefined || first?.instance === instance)
+        .flat()
+        .sort((a, b) => a.uptime - b.uptime)
+    )
+
+  const states = Effect.sync(() =>
+    [...rings.values()].flatMap((ring) => {
+      const last = ring.at(-1)
+      return last === undefined
+        ? []
+        : [{ machine: last.machine, instance: last.instance, state: last.to, visible: last.visible }]
+    })
+  )
+
+  return Journal.of({
+    record,
+    forget: (machine, instance) => void rings.delete(addressOf(machine, instance)),
+    entries,
+    stream: Stream.fromPubSub(live),
+    states
+  })
+})

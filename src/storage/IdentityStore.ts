@@ -1,0 +1,102 @@
+/** `identity.json` and its second copy: one credential per central, and the last URL that confirmed. */
+import { Context, Effect, Layer, Option, Path, Schema, Semaphore } from "effect"
+import { Home, type IdentityEntry, type IdentityFile, IdentityFileJson } from "../domain/index.ts"
+import { DurableFiles } from "./DurableFiles.ts"
+import { type StorageError } from "./StorageError.ts"
+
+const EMPTY: IdentityFile = { version: 1, identities: {} }
+const MAIN = "identity.json"
+const COPY = "identity.bak.json"
+
+/** What was read, and from where: `lost` means that a file is there and neither copy can be understood. */
+export interface KnownIdentities {
+  readonly file: IdentityFile
+  readonly source: "main" | "copy" | "none" | "lost"
+}
+
+/** The identities of this machine. Every change writes the file first and its copy after it. */
+export class IdentityStore extends Context.Service<
+  IdentityStore,
+  {
+    readonly read: Effect.Effect<KnownIdentities, StorageError>
+    /** Sets the credential for a normalised URL. */
+    readonly put: (url: string, entry: IdentityEntry) => Effect.Effect<void, StorageError>
+    /** Notes that this URL confirmed what runs, and drops identities whose URL is neither it nor in `keep`. */
+    readonly confirm: (url: string, keep: ReadonlyArray<string> | "all") => Effect.Effect<void, StorageError>
+    /** Joining: no rescue by the old central any more. Identities stay, they are keyed by URL. */
+    readonly forgetConfirmed: Effect.Effect<void, StorageError>
+    /** Leaving: the copy goes first, so that no older credential outlives the newer one. */
+    readonly remove: Effect.Effect<void, StorageError>
+  }
+>()("holdfast/storage/IdentityStore") {
+  static readonly layer = Layer.effect(
+    IdentityStore,
+    Effect.gen(function* () {
+      const home = yield* Home
+      const files = yield* DurableFiles
+      const path = yield* Path.Path
+      const oneWriter = yield* Semaphore.make(1)
+
+      const readOne = (name: string) =>
+        files
+          .read(path.join(home.state, name))
+          .pipe(
+            Effect.map(
+              Option.map((bytes) => Schema.decodeUnknownOption(IdentityFileJson)(new TextDecoder().decode(bytes)))
+            )
+          )
+
+      const read = Effect.fn("IdentityStore.read")(function* (): Effect.fn.Return<KnownIdentities, StorageError> {
+        const main = yield* readOne(MAIN)
+        if (Option.isSome(main) && Option.isSome(main.value)) return { file: main.value.value, source: "main" }
+        const copy = yield* readOne(COPY)
+        if (Option.isSome(copy) && Option.isSome(copy.value)) return { file: copy.value.value, source: "copy" }
+        return { file: EMPTY, source: Option.isSome(main) || Option.isSome(copy) ? "lost" : "none" }
+      })()
+
+      const write = Effect.fnUntraced(function* (file: IdentityFile) {
+        const text = yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie)
+        yield* files.makeDirectory(home.state)
+        yield* files.write(home.state, MAIN, text)
+        yield* files.write(home.state, COPY, text)
+      })
+
+      const update = (change: (file: IdentityFile) => IdentityFile) =>
+        Effect.gen(function* () {
+          const known = yield* read
+          const next = change(known.file)
+          if (next === known.file && known.source === "main") return
+          yield* write(next)
+        }).pipe(oneWriter.withPermits(1))
+
+      const put = Effect.fn("IdentityStore.put")((url: string, entry: IdentityEntry) =>
+        update((file) => ({ ...file, identities: { ...file.identities, [url]: entry } }))
+      )
+
+      const confirm = Effect.fn("IdentityStore.confirm")((url: string, keep: ReadonlyArray<string> | "all") =>
+        update((file) => {
+          const kept = Object.entries(file.identities).filter(
+            ([known]) => keep === "all" || known === url || keep.includes(known)
+          )
+          const unchanged = file.last_confirmed_url === url && kept.length === Object.keys(file.identities).length
+          return unchanged ? file : { ...file, last_confirmed_url: url, identities: Object.fromEntries(kept) }
+        })
+      )
+
+      const forgetConfirmed = update((file) => {
+        if (file.last_confirmed_url === undefined) return file
+        const { last_confirmed_url: _gone, ...rest } = file
+        return rest
+      })
+
+      const remove = Effect.gen(function* () {
+        for (const name of [COPY, MAIN]) {
+          yield* files.remove(path.join(home.state, name))
+          yield* files.syncDirectory(home.state)
+        }
+      })
+
+      return IdentityStore.of({ read, put, confirm, forgetConfirmed, remove })
+    })
+  )
+}
