@@ -71,7 +71,7 @@ export const probation = applySetup.createStateConfig({
       entry: { type: "requestPoll", params: { reason: "suspended" } },
       always: { guard: "provenGood", target: "promoting" },
       on: { POLL_SETTLED: { guard: "fresh", target: "spent", actions: assign({ gap: false }) } },
-      after: { verdictHold: "#configApply.rollingBack" }
+      after: { verdictHold: { target: "#configApply.rollingBack", actions: assign({ gap: false }) } }
     },
     promoting: {
       description: "P0 to P3: promoted in the slot is the commit point, the rest can be repeated.",
@@ -185,6 +185,8 @@ export const rollingBack = applySetup.createStateConfig({
     choosing: {
       always: [
         { guard: "promotedAlready", target: "#configApply.probation.promoting.finishing" },
+        // A late alarm may come before the news of the gap that made it late.
+        { guard: "gapOpen", target: "#configApply.probation.holding" },
         {
           guard: "nowhereToGo",
           target: "staying",

@@ -7,7 +7,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 
 const ROOT = resolve(import.meta.dirname, "..")
-const DIRECTORY = join(ROOT, "property-tests", ".mutants", String(process.pid))
+const DIRECTORY = join(ROOT, "property-tests", `.mutants-${process.pid}`)
 
 let count = 0
 

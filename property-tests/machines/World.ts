@@ -161,8 +161,7 @@ const carryOut = (draft: Draft, machine: MachineId, command: Command): void => {
       if (type === "bootEvaluated") draft.process = { ...draft.process, boot: params as BootOutcome }
       const wire = WIRING[machine]?.[type]
       if (wire !== undefined) offer(draft, wire[0] as MachineId, { type: wire[1], ...(params as object | undefined) })
-      const ends = type === "exit" || (type === "configClosed" && draft.charts.daemon === undefined)
-      if (ends) end(draft, "exited")
+      if (type === "exit") end(draft, "exited")
     }
   }
 }
@@ -415,6 +414,9 @@ export const jumpWall = (world: World, ms: number): World =>
     draft.now = { ...draft.now, wall: draft.now.wall + ms }
     pass(draft, 0, 0)
   })
+
+/** The process ends by itself, and is started again. */
+export const exit = (world: World): World => play(world, 0, (draft) => end(draft, "exited"))
 
 /** The process dies without a word, and is started again. */
 export const kill = (world: World): World => play(world, 0, (draft) => end(draft, "killed"))

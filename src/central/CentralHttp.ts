@@ -48,7 +48,11 @@ export class CentralHttp extends Context.Service<
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", cache: "no-store" })
         )
 
-      const follow = (spec: CentralRequest, url: string, left: number): Effect.Effect<HttpClientResponse.HttpClientResponse, CentralUnreachable> =>
+      const follow = (
+        spec: CentralRequest,
+        url: string,
+        left: number
+      ): Effect.Effect<HttpClientResponse.HttpClientResponse, CentralUnreachable> =>
         Effect.flatMap(Effect.mapError(send(spec, url), unreachable(url)), (response) => {
           const location = response.headers["location"]
           if (response.status < 300 || response.status >= 400 || response.status === 304 || location === undefined) {

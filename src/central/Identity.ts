@@ -183,7 +183,9 @@ export class Identity extends Context.Service<
       const status = Effect.map(Ref.get(current), (known) => ({
         gateway_id: Option.isSome(known) ? known.value.gateway_id : null,
         expires_at:
-          Option.isSome(known) && known.value.expires_at > 0 ? new Date(known.value.expires_at * 1_000).toISOString() : null
+          Option.isSome(known) && known.value.expires_at > 0
+            ? new Date(known.value.expires_at * 1_000).toISOString()
+            : null
       }))
 
       return Identity.of({
@@ -200,10 +202,7 @@ const acquiredEvent = (how: Acquisition, gateway: string) =>
   Effect.logInfo("central.identity.acquired").pipe(Effect.annotateLogs({ how, gateway_id: gateway }))
 
 /** Elapsed ms until a refresh is due: 24 h before the end, or half of the life, whichever leaves less. */
-export const refreshInMs = (
-  entry: Pick<IdentityEntry, "expires_at" | "obtained_at">,
-  nowSeconds: number
-): number => {
+export const refreshInMs = (entry: Pick<IdentityEntry, "expires_at" | "obtained_at">, nowSeconds: number): number => {
   if (entry.expires_at === 0) return REFRESH_MAX_MS
   const life = Math.max(0, entry.expires_at - entry.obtained_at)
   const left = entry.expires_at - nowSeconds - Math.min(DAY_S, life / 2)

@@ -166,9 +166,7 @@ export class ApplyEngine extends Context.Service<
           unlinkActive: () => bounded(nothing(slots.unlinkActive(d))),
           writePromoted: ({ slot }) =>
             bounded(
-              nothing(
-                Effect.flatMap(DateTime.now, (now) => slots.writePromoted(d, slot, DateTime.formatIso(now)))
-              )
+              nothing(Effect.flatMap(DateTime.now, (now) => slots.writePromoted(d, slot, DateTime.formatIso(now))))
             ),
           retireSeed: () => bounded(nothing(control.retireSeed)),
           rememberUrl: (input) => bounded(nothing(rememberUrl(input))),

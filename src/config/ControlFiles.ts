@@ -19,11 +19,23 @@ const JOIN = "join.json"
 const LEAVE = "leave.json"
 const TRUST = "trust.json"
 
-/** What the joining document carries besides the document: what its author vouches for on this machine. */
-const JoinExtras = Schema.Struct({
+/** `join.json`: the joining document, and what its author vouches for on this machine alone. */
+const JoinIntent = Schema.Struct({
+  version: Schema.Literal(1),
+  document: Schema.Unknown,
+  /** Certificate authorities besides the system's, PEM. */
   ca: Schema.optionalKey(Schema.String),
   allow_insecure_http: Schema.optionalKey(Schema.Boolean)
 })
+
+const JoinIntentJson = Schema.fromJsonString(JoinIntent)
+
+export interface Joining {
+  /** Bytes of the joining document. */
+  readonly document: Uint8Array
+  readonly ca?: string | undefined
+  readonly allowInsecureHttp?: boolean | undefined
+}
 
 /** Reads and changes of the control files; the order of changes inside an intent is fixed here, when is the chart's. */
 export class ControlFiles extends Context.Service<
@@ -39,7 +51,7 @@ export class ControlFiles extends Context.Service<
     /** There is a joining intent, and it is a document with a central: a rotten one must not wipe what runs. */
     readonly joinIsWhole: Effect.Effect<boolean, StorageError>
     /** Writes the joining intent: the document, with what its author vouches for. */
-    readonly writeJoin: (document: Uint8Array) => Effect.Effect<void, StorageError>
+    readonly writeJoin: (joining: Joining) => Effect.Effect<void, StorageError>
     readonly writeLeave: Effect.Effect<void, StorageError>
     /** E1: another fleet's layer goes as a whole, then the intent becomes the seed. Repeatable at any cut. */
     readonly executeJoin: Effect.Effect<void, StorageError>
@@ -82,26 +94,26 @@ export class ControlFiles extends Context.Service<
         for (const name of ["a", "b", STATE, SEED]) yield* drop(d, name)
       })
 
-      const extrasOf = (bytes: Uint8Array): TrustFile => {
-        const document = checkShape(bytes)
-        const sink = Result.isSuccess(document) ? centralSink(document.success) : Option.none()
-        if (Result.isFailure(document) || Option.isNone(sink)) return { version: 1 }
-        const config = document.success.sinks?.[sink.value.instance]?.config ?? {}
-        const extras = Option.getOrElse(Schema.decodeUnknownOption(JoinExtras)(config), () => ({}) as typeof JoinExtras.Type)
-        return {
-          version: 1,
-          ...(extras.ca === undefined ? {} : { ca: extras.ca }),
-          ...(extras.allow_insecure_http === true ? { insecure_url: normaliseUrl(sink.value.url) } : {})
-        }
-      }
+      const readJoin = Effect.map(
+        files.read(at(JOIN)),
+        Option.flatMap((bytes) => {
+          const intent = Schema.decodeUnknownOption(JoinIntentJson)(new TextDecoder().decode(bytes))
+          if (Option.isNone(intent)) return Option.none()
+          const seed = new TextEncoder().encode(`${JSON.stringify(intent.value.document, null, 2)}\n`)
+          const document = documentOf(seed)
+          const sink = document === null ? Option.none() : centralSink(document)
+          return Option.map(sink, ({ url }) => ({ seed, trust: trustOf(intent.value, url) }))
+        })
+      )
 
       const executeJoin = Effect.fn("ControlFiles.executeJoin")(function* () {
-        const bytes = yield* files.read(at(JOIN))
-        if (Option.isNone(bytes)) return
+        const intent = yield* readJoin
+        if (Option.isNone(intent)) return
         yield* wipe
         yield* identities.forgetConfirmed
-        yield* files.write(home.state, TRUST, JSON.stringify(extrasOf(bytes.value)))
-        yield* files.rename(d, JOIN, SEED)
+        yield* files.write(home.state, TRUST, JSON.stringify(intent.value.trust))
+        yield* files.write(d, SEED, intent.value.seed)
+        yield* drop(d, JOIN)
       }, Effect.uninterruptible)()
 
       const executeLeave = Effect.fn("ControlFiles.executeLeave")(function* () {
@@ -125,14 +137,25 @@ export class ControlFiles extends Context.Service<
         readSeed: files.read(at(SEED)),
         retireSeed: drop(d, SEED),
         leaveFound: Effect.map(files.read(at(LEAVE)), Option.isSome),
-        joinIsWhole: Effect.map(files.read(at(JOIN)), (bytes) => Option.isSome(bytes) && hasCentral(bytes.value)),
-        writeJoin: (document) => writeIntent(JOIN, document),
+        joinIsWhole: Effect.map(readJoin, Option.isSome),
+        writeJoin: ({ allowInsecureHttp, ca, document }) =>
+          writeIntent(
+            JOIN,
+            JSON.stringify({
+              version: 1,
+              document: documentOf(document),
+              ...(ca === undefined ? {} : { ca }),
+              ...(allowInsecureHttp === true ? { allow_insecure_http: true } : {})
+            })
+          ),
         writeLeave: writeIntent(LEAVE, '{"version":1}\n'),
         executeJoin,
         executeLeave,
         readTrust: Effect.map(files.read(path.join(home.state, TRUST)), (bytes) =>
           Option.getOrElse(
-            Option.flatMap(bytes, (known) => Schema.decodeUnknownOption(TrustFileJson)(new TextDecoder().decode(known))),
+            Option.flatMap(bytes, (known) =>
+              Schema.decodeUnknownOption(TrustFileJson)(new TextDecoder().decode(known))
+            ),
             () => ({ version: 1 }) as const
           )
         )
@@ -147,7 +170,8 @@ export const documentOf = (bytes: Uint8Array): ConfigDocument | null => {
   return Result.isSuccess(document) ? document.success : null
 }
 
-const hasCentral = (bytes: Uint8Array): boolean => {
-  const document = documentOf(bytes)
-  return document !== null && Option.isSome(centralSink(document))
-}
+const trustOf = (intent: typeof JoinIntent.Type, url: string): TrustFile => ({
+  version: 1,
+  ...(intent.ca === undefined ? {} : { ca: intent.ca }),
+  ...(intent.allow_insecure_http === true ? { insecure_url: normaliseUrl(url) } : {})
+})

@@ -89,7 +89,13 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
     ? [warning("indeterminate_start", "how the previous process ended cannot be told on this system; it was counted")]
     : []),
   ...(context.running.source === "rescue"
-    ? [error("rescue", "no slot can be used: the machine runs only its line to central", "Save a good revision in central.")]
+    ? [
+        error(
+          "rescue",
+          "no slot can be used: the machine runs only its line to central",
+          "Save a good revision in central."
+        )
+      ]
     : [])
 ]
 
@@ -109,7 +115,13 @@ export const layerDiagnostics = (config: EffectiveConfig): ReadonlyArray<Diagnos
     : [error("central_layer_unusable", `the central layer cannot be read: ${config.problem}`)]),
   ...(config.localProblem === null
     ? []
-    : [error("local_layer_unusable", `config.json cannot be used: ${config.localProblem}`, "Correct the file, then: holdfast daemon restart")]),
+    : [
+        error(
+          "local_layer_unusable",
+          `config.json cannot be used: ${config.localProblem}`,
+          "Correct the file, then: holdfast daemon restart"
+        )
+      ]),
   ...config.dropped.map(({ entry, reason }) =>
     warning("local_entry_dropped", `${entry} of the local config.json is not used: ${reason}`)
   )

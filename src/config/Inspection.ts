@@ -9,7 +9,14 @@ import {
   PluginCatalogue,
   probationWindowMs
 } from "../domain/index.ts"
-import { DurableFiles, IdentityStore, type SlotContents, type SlotName, Slots, type StorageError } from "../storage/index.ts"
+import {
+  DurableFiles,
+  IdentityStore,
+  type SlotContents,
+  type SlotName,
+  Slots,
+  type StorageError
+} from "../storage/index.ts"
 import { ControlFiles, documentOf } from "./ControlFiles.ts"
 import { readLocalLayer } from "./LocalLayer.ts"
 

@@ -91,10 +91,16 @@ const entriesOf = (local: ConfigDocument): ReadonlyArray<LocalEntry> => [
 
 const isCentralSink = (entry: LocalEntry): boolean => entry.kind === "sink" && entry.value.plugin === CENTRAL_PLUGIN
 
-const collision = ({ disambiguate, plugins = [], sinks = {} }: ConfigDocument, entry: LocalEntry): string | undefined => {
+const collision = (
+  { disambiguate, plugins = [], sinks = {} }: ConfigDocument,
+  entry: LocalEntry
+): string | undefined => {
   switch (entry.kind) {
     case "plugin":
-      return plugins.some(({ name }) => name === entry.value.name)
+      // A sink of central's is part of what it configures: this entry could switch it off.
+      return [...plugins.map(({ name }) => name), ...Object.values(sinks).map(({ plugin }) => plugin)].includes(
+        entry.value.name
+      )
         ? `central configures the plugin \`${entry.value.name}\`, and what it serves counts: remove this entry`
         : undefined
     case "sink":

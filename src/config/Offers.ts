@@ -37,7 +37,9 @@ export class Offers extends Context.Service<
           Effect.flatMap(Ref.get(kept), ({ offers }) => {
             const offer = offers.get(handle)
             return offer === undefined
-              ? Effect.fail(new OfferGone({ message: "a newer revision took the place of this one; it is tried again" }))
+              ? Effect.fail(
+                  new OfferGone({ message: "a newer revision took the place of this one; it is tried again" })
+                )
               : Effect.succeed(offer)
           })
       })

@@ -34,9 +34,7 @@ const lastKnownGood = ({ disk, promotedAt }: ConfigView) => {
   const active = activeSlot(disk)
   const candidates: ReadonlyArray<SlotName> = active === null ? ["a", "b"] : [active, otherSlot(active)]
   const slot = candidates.find((name) => disk.slots[name]?.promoted === true && disk.slots[name]?.intact === true)
-  return slot === undefined
-    ? null
-    : { etag: disk.slots[slot]?.etag ?? null, slot, promoted_at: promotedAt[slot] }
+  return slot === undefined ? null : { etag: disk.slots[slot]?.etag ?? null, slot, promoted_at: promotedAt[slot] }
 }
 
 /** null on a machine that never joined: nothing of a fleet runs, waits or is remembered. */

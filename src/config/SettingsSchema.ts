@@ -23,7 +23,8 @@ export const checkSettings = (
     const message = `cannot be checked, for the plugin's config_schema is unusable (${findings.failure}): use another version of the plugin`
     return [{ pointer: pointerOf(path), message }]
   }
-  const known = typeof schema.properties === "object" && schema.properties !== null ? Object.keys(schema.properties) : []
+  const known =
+    typeof schema.properties === "object" && schema.properties !== null ? Object.keys(schema.properties) : []
   return distinct(essential(findings.success).map((finding) => problemOf(finding, path, known)))
 }
 
@@ -79,15 +80,26 @@ const problemOf = (finding: Finding, path: ReadonlyArray<string>, known: Readonl
       return { pointer: pointerOf(place), message: `must be of type ${quoted.slice(1).join(" or ")}, not ${quoted[0]}` }
     case "enum":
     case "const":
-      return { pointer: pointerOf(place), message: finding.error.replace(/^Instance does not match/, "must be").replace(/\.$/, "") }
+      return {
+        pointer: pointerOf(place),
+        message: finding.error.replace(/^Instance does not match/, "must be").replace(/\.$/, "")
+      }
     case "false": {
       const meant = inside.length === 1 ? nearest(inside[0] ?? "", known) : undefined
-      const advice = meant !== undefined ? `did you mean \`${meant}\`?` : inside.length === 1 && known.length > 0 ? `known: ${known.join(", ")}` : "remove it"
+      const advice =
+        meant !== undefined
+          ? `did you mean \`${meant}\`?`
+          : inside.length === 1 && known.length > 0
+            ? `known: ${known.join(", ")}`
+            : "remove it"
       return { pointer: pointerOf(place), message: `is not a setting that the plugin knows (${advice})` }
     }
     default:
       // Only the findings about numbers begin with the value itself.
-      return { pointer: pointerOf(place), message: `is refused by the plugin's config_schema: ${finding.error.replace(/^-?\d\S* is/, "it is").replace(/\.$/, "")}` }
+      return {
+        pointer: pointerOf(place),
+        message: `is refused by the plugin's config_schema: ${finding.error.replace(/^-?\d\S* is/, "it is").replace(/\.$/, "")}`
+      }
   }
 }
 

@@ -34,7 +34,7 @@ export class PluginCatalogue extends Context.Service<
     /** Daemon version and plugin set: what a verdict about bytes was made with. */
     readonly environment: Effect.Effect<string>
   }
->()("holdfast/domain/PluginCatalogue") {}
+>()("holdfast/domain/Plugins/PluginCatalogue") {}
 
 /** Why pins could not be honoured. `transient`: another try with the same bytes may succeed. */
 export interface PinRefusal {
@@ -57,7 +57,7 @@ export class PinInstaller extends Context.Service<
     /** What `install` would have to fetch, for `config validate`. */
     readonly missing: (document: ConfigDocument) => Effect.Effect<ReadonlyArray<PluginEntry>>
   }
->()("holdfast/domain/PinInstaller") {}
+>()("holdfast/domain/Plugins/PinInstaller") {}
 
 /** What became of a plugin of the running document. */
 export interface PluginState {
@@ -80,7 +80,7 @@ export class PluginHost extends Context.Service<
     readonly close: Effect.Effect<void>
     readonly states: Effect.Effect<ReadonlyArray<PluginState>>
   }
->()("holdfast/domain/PluginHost") {}
+>()("holdfast/domain/Plugins/PluginHost") {}
 
 /** Full validation of a document against a catalogue: every problem, empty when there is none. */
 export type FullValidation = (

@@ -6,7 +6,9 @@ export class VersionUnknown extends Schema.TaggedError<VersionUnknown>()("Versio
   message: Schema.String
 }) {}
 
-const decodeVersion = Schema.decodeUnknownEffect(Schema.String.check(Schema.isPattern(/^\d+\.\d+\.\d+([-+][\w.+-]+)?$/)))
+const decodeVersion = Schema.decodeUnknownEffect(
+  Schema.String.check(Schema.isPattern(/^\d+\.\d+\.\d+([-+][\w.+-]+)?$/))
+)
 
 /** The version of this program: the content of the `VERSION` file at the top of the package, such as `0.1.0`. */
 export class Version extends Context.Service<Version, string>()("holdfast/domain/Version") {

@@ -119,7 +119,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
   const [first, initialCommands] = start(program, facts, began)
   let instance = first
   let shown = visibleOf(program, first)
-  PubSub.publishUnsafe(snapshots, first.snapshot)
+  let announced: SnapshotFrom<M> | undefined
 
   const record = (event: string, from: string, to: string, changed: boolean, now: Now) =>
     journal.record({
@@ -219,6 +219,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
   })
 
   const announce = (): void => {
+    announced = instance.snapshot
     PubSub.publishUnsafe(snapshots, instance.snapshot)
     for (const waiter of waiters) {
       if (waiter.predicate(instance.snapshot)) {
@@ -234,14 +235,14 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
       case "Event":
         return Effect.succeed(message.event)
       case "Result": {
-        if (tasks.get(message.id)?.turn !== message.turn) return Effect.succeed(undefined)
+        if (tasks.get(message.id)?.turn !== message.turn) return Effect.undefined
         tasks.delete(message.id)
         return Exit.isSuccess(message.exit)
           ? Effect.succeed(doneEvent(message.id, message.exit.value))
           : Effect.map(failureFrom(name, message.id, message.exit.cause), (failure) => errorEvent(message.id, failure))
       }
       case "Alarm":
-        return Effect.succeed(undefined)
+        return Effect.undefined
     }
   }
 
@@ -304,7 +305,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
 
   const until = (predicate: (snapshot: SnapshotFrom<M>) => boolean) =>
     Effect.suspend(() => {
-      if (predicate(instance.snapshot)) return Effect.succeed(instance.snapshot)
+      if (announced !== undefined && predicate(announced)) return Effect.succeed(announced)
       const waiter: Waiter<M> = { predicate, found: Deferred.makeUnsafe() }
       waiters.add(waiter)
       return Effect.ensuring(

@@ -1,0 +1,129 @@
+/** What commands ask of a daemon that runs. */
+import { Context, Duration, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
+import { ErrorBody, Home, isLoopbackHost, Status } from "../domain/index.ts"
+import type { LiveDaemon } from "./LiveDaemon.ts"
+import { decodeJson, plain } from "./Output.ts"
+
+/** How long the daemon may take to answer; it does nothing slow there. */
+const PATIENCE = Duration.seconds(5)
+
+/** Nobody listens where the daemon said it would: it is gone. */
+export class DaemonGone extends Schema.TaggedError<DaemonGone>()("DaemonGone", { message: Schema.String }) {}
+
+/** The daemon's process is there and does not do what it was asked. */
+export class DaemonUnresponsive extends Schema.TaggedError<DaemonUnresponsive>()("DaemonUnresponsive", {
+  message: Schema.String
+}) {}
+
+/** Why a planned restart is wanted. */
+export interface RestartWish {
+  readonly normal?: boolean
+  readonly reason?: "operator" | "joined"
+}
+
+type Asked<A> = Effect.Effect<A, DaemonGone | DaemonUnresponsive>
+
+/** The API of a live daemon. */
+export class DaemonClient extends Context.Service<
+  DaemonClient,
+  {
+    readonly status: (daemon: LiveDaemon) => Asked<Status>
+    /** The long form of health, as the daemon says it. */
+    readonly health: (daemon: LiveDaemon) => Asked<Record<string, unknown>>
+    readonly restart: (daemon: LiveDaemon, wish: RestartWish) => Asked<void>
+    readonly stop: (daemon: LiveDaemon, options: { readonly leave: boolean }) => Asked<void>
+    readonly retry: (daemon: LiveDaemon, etag: string) => Asked<RetryAnswer>
+  }
+>()("holdfast/cli/DaemonClient") {
+  static readonly layer = Layer.effect(
+    DaemonClient,
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* Home
+
+      const token = fs.readFileString(home.apiToken).pipe(
+        Effect.map((text) => Redacted.make(text.trim())),
+        Effect.mapError(
+          () =>
+            new DaemonUnresponsive({
+              message: `The API's token ${home.apiToken} cannot be read. Run this as the user that runs the daemon.`
+            })
+        )
+      )
+
+      const send = Effect.fnUntraced(function* (daemon: LiveDaemon, request: HttpClientRequest.HttpClientRequest) {
+        const base = yield* addressOf(daemon)
+        const response = yield* request.pipe(
+          HttpClientRequest.prependUrl(base),
+          HttpClientRequest.bearerToken(yield* token),
+          client.execute,
+          Effect.flatMap((answer) => Effect.map(answer.text, (text) => ({ status: answer.status, text }))),
+          Effect.mapError(
+            () =>
+              new DaemonGone({
+                message: `Nobody answers at ${base}, where the daemon (pid ${daemon.pid}) said it listens.`
+              })
+          ),
+          Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.fail(silent(daemon)) })
+        )
+        if (response.status >= 200 && response.status <= 299) return response.text
+        const body = decodeJson(ErrorBody)(response.text)
+        const said = Option.match(body, { onNone: () => "", onSome: ({ detail, error }) => `: ${plain(detail ?? error)}` })
+        return yield* new DaemonUnresponsive({ message: `The daemon refused this (HTTP ${response.status})${said}` })
+      })
+
+      const ask = <A>(daemon: LiveDaemon, request: HttpClientRequest.HttpClientRequest, schema: Schema.ConstraintDecoder<A>) =>
+        Effect.flatMap(send(daemon, request), (text) =>
+          Effect.mapError(Effect.fromOption(decodeJson(schema)(text)), () => unreadable(daemon))
+        )
+
+      const post = (path: string, body: unknown) =>
+        HttpClientRequest.post(path).pipe(HttpClientRequest.bodyJsonUnsafe(body))
+
+      return DaemonClient.of({
+        status: (daemon) => ask(daemon, HttpClientRequest.get("/status"), Status),
+        health: (daemon) => ask(daemon, HttpClientRequest.get("/health"), Health),
+        restart: (daemon, wish) => Effect.asVoid(send(daemon, post("/restart", wish))),
+        stop: (daemon, options) => Effect.asVoid(send(daemon, post("/stop", options))),
+        retry: (daemon, etag) => ask(daemon, post("/config/retry", { etag }), RetryAnswer)
+      })
+    })
+  ).pipe(Layer.provide(FetchHttpClient.layer))
+}
+
+const RetryAnswer = Schema.Struct({ etag: Schema.String, known: Schema.Boolean })
+
+/** What the daemon says to a retry: the etag with its quotes, and whether anything was remembered of it. */
+export type RetryAnswer = typeof RetryAnswer.Type
+
+const Health = Schema.Record(Schema.String, Schema.Unknown)
+
+/** The token goes to this machine only, whatever the file says. */
+const addressOf = (daemon: LiveDaemon): Effect.Effect<string, DaemonUnresponsive> => {
+  const host = daemon.apiUrl === null ? undefined : URL.parse(daemon.apiUrl)?.hostname
+  return daemon.apiUrl !== null && host !== undefined && isLoopbackHost(host)
+    ? Effect.succeed(daemon.apiUrl)
+    : Effect.fail(
+        new DaemonUnresponsive({
+          message:
+            `A daemon runs (pid ${daemon.pid}), but its API is not open: it starts, or its port is taken. ` +
+            "Try again in a moment; the log of the daemon says more."
+        })
+      )
+}
+
+const silent = (daemon: LiveDaemon): DaemonUnresponsive =>
+  new DaemonUnresponsive({
+    message:
+      `The daemon (pid ${daemon.pid}) does not answer at ${daemon.apiUrl}. ` +
+      "It may be suspended or overloaded: look at its process and its log."
+  })
+
+const unreadable = (daemon: LiveDaemon): DaemonUnresponsive =>
+  new DaemonUnresponsive({
+    message:
+      `The daemon (pid ${daemon.pid}) answers in a way that this version does not understand. ` +
+      "It probably runs another version: holdfast daemon restart"
+  })

@@ -1,0 +1,50 @@
+/** The one place where the daemon's layers are put together. */
+import { NodeServices } from "@effect/platform-node"
+import { Config, Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { FetchHttpClient } from "effect/http"
+import { wiring } from "../../machines/index.ts"
+import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
+import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../config/index.ts"
+import { Home, Version } from "../domain/index.ts"
+import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer } from "../plugins/index.ts"
+import { Journal, Switchboard, TIME_SCALE_MAX, Uptime } from "../statechart/index.ts"
+import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
+import { configControlLayer } from "./Control.ts"
+import { Fleet } from "./Fleet.ts"
+
+/** `HOLDFAST_TEST_TIME_SCALE`: how many times as fast elapsed time runs, for tests with real processes. */
+export const timeScale = Config.withDefault(Config.Number("HOLDFAST_TEST_TIME_SCALE"), 1).pipe(
+  Config.map((scale) => Math.min(Math.max(Number.isFinite(scale) ? scale : 1, 1), TIME_SCALE_MAX))
+)
+
+const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
+
+const world = Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
+
+const base = Layer.mergeAll(Home.layer, Version.layer, uptimeLayer, Journal.layer, Switchboard.layer(wiring)).pipe(
+  Layer.provideMerge(world)
+)
+
+const storage = Layer.mergeAll(Slots.layer, DaemonLock.layer, IdentityStore.layer).pipe(
+  Layer.provideMerge(DurableFiles.layer),
+  Layer.provideMerge(base)
+)
+
+const plugins = Layer.mergeAll(pinInstallerLayer, pluginHostLayer).pipe(
+  Layer.provideMerge(pluginCatalogueLayer),
+  Layer.provideMerge(storage)
+)
+
+const config = ApplyEngine.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Inspection.layer, RunningConfig.layer, Offers.layer)),
+  Layer.provideMerge(ControlFiles.layer),
+  Layer.provideMerge(plugins)
+)
+
+/** Everything that the daemon's root uses. */
+export const daemonLayer = PullLoop.layer.pipe(
+  Layer.provideMerge(Identity.layer),
+  Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, configControlLayer.pipe(Layer.provideMerge(Fleet.layer)))),
+  Layer.provideMerge(config)
+)

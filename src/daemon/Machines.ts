@@ -1,0 +1,130 @@
+/** Starts the machines of the daemon and hands each its services. */
+import { Deferred, Effect, Exit, type Redacted, Ref, Scope, Stream } from "effect"
+import { ConfigApply, ConfigPull, Daemon, Join, type PluginProblem } from "../../machines/index.ts"
+import { Identity, PullLoop } from "../central/index.ts"
+import { ApplyEngine, RunningConfig } from "../config/index.ts"
+import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
+import { interpret, Uptime } from "../statechart/index.ts"
+import { serveApi } from "./Api.ts"
+import { Fleet } from "./Fleet.ts"
+
+/** How the process ends. */
+export interface Ending {
+  readonly code: number
+  readonly reason: string
+  readonly cut: string | null
+}
+
+export interface MachineOptions {
+  readonly jitter: number
+  readonly port: number
+  readonly token: Redacted.Redacted<string>
+  readonly status: Effect.Effect<Status>
+  /** Where the API's URL is noted once it listens. */
+  readonly apiUrl: Ref.Ref<string | null>
+  /** Writes status.json now. */
+  readonly writeStatus: Effect.Effect<void>
+}
+
+const problemsOf = (states: ReadonlyArray<PluginState>): ReadonlyArray<PluginProblem> =>
+  states
+    .filter(({ state }) => state === "failed")
+    .map(({ message, name }) => ({ plugin: name, message: message ?? "no reason was given" }))
+
+/** Runs until the Daemon machine says how the process ends. */
+export const runMachines = Effect.fn("daemon.machines")(function* (options: MachineOptions) {
+  const engine = yield* ApplyEngine
+  const identity = yield* Identity
+  const pulls = yield* PullLoop
+  const running = yield* RunningConfig
+  const host = yield* PluginHost
+  const fleet = yield* Fleet
+  const uptime = yield* Uptime
+  const ending = yield* Deferred.make<Ending>()
+  const apiScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+
+  const apply = yield* interpret({ machine: ConfigApply }, undefined, {
+    tasks: engine.tasks,
+    actions: {
+      note: ({ detail, etag, event }) =>
+        Effect.logInfo(event).pipe(
+          Effect.annotateLogs({
+            ...(etag === undefined || etag === null ? {} : { config_etag: etag }),
+            ...(detail === undefined ? {} : { detail })
+          })
+        )
+    }
+  })
+  const join = yield* interpret({ machine: Join }, undefined, { tasks: identity.tasks, actions: {} })
+  const pull = yield* interpret({ machine: ConfigPull }, undefined, {
+    tasks: pulls.tasks,
+    actions: {
+      pollNoted: ({ answer, failures }) =>
+        answer.kind === "unchanged" || answer.kind === "good"
+          ? Effect.logDebug("config_poll").pipe(Effect.annotateLogs({ answer: answer.kind }))
+          : Effect.logWarning(POLL_EVENTS[answer.kind] ?? "config_poll_http_error").pipe(
+              Effect.annotateLogs({
+                detail: answer.message,
+                consecutive_failures: failures,
+                ...(answer.retryAfterSeconds > 0 ? { retry_after_seconds: answer.retryAfterSeconds } : {})
+              })
+            )
+    }
+  })
+  const daemon = yield* interpret(
+    { machine: Daemon },
+    { jitter: options.jitter },
+    {
+      tasks: {
+        openApi: () =>
+          serveApi({ port: options.port, token: options.token, status: options.status }).pipe(
+            Effect.provideService(Scope.Scope, apiScope),
+            Effect.flatMap((url) => Ref.set(options.apiUrl, url)),
+            Effect.andThen(options.writeStatus),
+            Effect.as(undefined)
+          ),
+        loadPlugins: (input) =>
+          Effect.flatMap(running.effective, ({ document }) => host.load(document, input)).pipe(
+            Effect.map((states) => ({ problems: problemsOf(states) }))
+          ),
+        closePlugins: () => Effect.as(host.close, undefined),
+        closeApi: () => Effect.as(Scope.close(apiScope, Exit.void), undefined),
+        flush: () => Effect.as(options.writeStatus, undefined)
+      },
+      actions: {
+        announce: ({ detail, phase }) =>
+          Effect.logInfo(`daemon ${phase}`).pipe(Effect.annotateLogs(detail === undefined ? {} : { detail })),
+        exit: (how) => Effect.asVoid(Deferred.succeed(ending, how))
+      }
+    }
+  )
+  yield* fleet.started({ apply, join, pull, daemon })
+
+  // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.
+  yield* daemon
+    .until((snapshot) => snapshot.context.boot !== null)
+    .pipe(
+      Effect.flatMap(({ context }) => (context.boot === null ? Effect.void : running.freeze(context.boot))),
+      Effect.forkScoped
+    )
+
+  yield* uptime.gaps.pipe(
+    Stream.runForEach((lost) =>
+      Effect.logWarning("the process was suspended or starved").pipe(
+        Effect.annotateLogs({ lost_ms: Math.round(lost) }),
+        Effect.andThen(apply.send({ type: "GAP" })),
+        Effect.andThen(pull.send({ type: "GAP" }))
+      )
+    ),
+    Effect.forkScoped
+  )
+  return { daemon, ending: Deferred.await(ending) }
+})
+
+const POLL_EVENTS: Readonly<Record<string, string>> = {
+  document_too_large: "config_document_too_large",
+  missing_etag: "config_missing_etag",
+  invalid_json: "config_invalid_json",
+  unauthorized: "config_poll_auth_failed",
+  throttled: "config_poll_throttled"
+}

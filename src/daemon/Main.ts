@@ -1,0 +1,103 @@
+/** The root: one process from its lock to its exit code. */
+import { Clock, Config, DateTime, Effect, Option, Random, Ref, Schema } from "effect"
+import { RunningConfig } from "../config/index.ts"
+import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
+import { Switchboard, Uptime } from "../statechart/index.ts"
+import { DaemonLock, DurableFiles, type StorageError } from "../storage/index.ts"
+import { apiToken } from "./ApiToken.ts"
+import { type Ending, runMachines } from "./Machines.ts"
+import { handleSignals } from "./Signals.ts"
+import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
+import { currentStatus } from "./StatusReport.ts"
+import { trustJoinedAuthorities } from "./Trust.ts"
+
+/** The home cannot be created or written at the first start: there is nothing to run on. */
+export class HomeUnusable extends Schema.TaggedError<HomeUnusable>()("HomeUnusable", { message: Schema.String }) {}
+
+/** Simulated time never meets a central that others rely on. */
+export class TimeScaleRefused extends Schema.TaggedError<TimeScaleRefused>()("TimeScaleRefused", {
+  message: Schema.String
+}) {}
+
+const DEFAULT_PORT = 7071
+
+const Port = Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
+/** The daemon's own API; 0 is any free port. */
+const port = Config.withDefault(Config.schema(Port, "HOLDFAST_PORT"), DEFAULT_PORT)
+
+/** A disk that turned read-only after the first start must not stop the polls: the daemon goes on without the lock. */
+const lockHome = Effect.gen(function* () {
+  const home = yield* Home
+  const lock = yield* DaemonLock
+  const files = yield* DurableFiles
+  const joinedBefore = Effect.map(files.read(home.apiToken), Option.isSome).pipe(Effect.orElseSucceed(() => false))
+  yield* lock
+    .acquire(home.root)
+    .pipe(
+      Effect.catchTag("StorageError", (error: StorageError) =>
+        Effect.flatMap(joinedBefore, (known) =>
+          known
+            ? Effect.logWarning(`the daemon runs without its lock: ${error.message}`)
+            : Effect.fail(new HomeUnusable({ message: `HOLDFAST_HOME ${home.root} cannot be used. ${error.message}` }))
+        )
+      )
+    )
+})
+
+const refuseScaledTimeElsewhere = Effect.gen(function* () {
+  const { timeScale } = yield* Uptime
+  const { central } = yield* (yield* RunningConfig).effective
+  if (timeScale === 1 || Option.isNone(central)) return yield* Effect.never
+  const host = URL.parse(central.value.url)?.hostname ?? ""
+  if (isLoopbackHost(host)) return yield* Effect.never
+  return yield* new TimeScaleRefused({
+    message: `HOLDFAST_TEST_TIME_SCALE is for tests against a central on loopback, not for ${host}. Unset it.`
+  })
+})
+
+/** Runs the daemon and answers how it ended. The lock is released when the scope closes. */
+export const runDaemon = Effect.gen(function* () {
+  yield* lockHome
+  const startedAt = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
+  const uptime = yield* Uptime
+  if (uptime.timeScale !== 1) {
+    yield* Effect.logWarning(`simulated time: elapsed time runs ${uptime.timeScale} times as fast`)
+  }
+  yield* trustJoinedAuthorities
+  const apiUrl = yield* Ref.make<string | null>(null)
+  const services = yield* Effect.context<Effect.Services<ReturnType<typeof currentStatus>>>()
+  const status: Effect.Effect<Status> = Effect.flatMap(Ref.get(apiUrl), (url) =>
+    Effect.provideContext(currentStatus({ startedAt, apiUrl: url }), services)
+  )
+  const writeStatus = yield* keepStatusFile(status)
+  const files = yield* Effect.context<Effect.Services<ReturnType<typeof writeStatusFile>>>()
+  const { daemon, ending } = yield* runMachines({
+    jitter: (yield* Random.next) * 2 - 1,
+    port: yield* port,
+    token: yield* apiToken,
+    status,
+    apiUrl,
+    writeStatus: Effect.provideContext(writeStatus, files)
+  })
+  yield* handleSignals({
+    stop: daemon.send({ type: "STOP_REQUESTED", leave: false }),
+    stopNow: daemon.send({ type: "INTERRUPTED_AGAIN" })
+  })
+  const switchboard = yield* Switchboard
+  const ended = yield* Effect.raceAllFirst([ending, switchboard.fatal, refuseScaledTimeElsewhere])
+  yield* noteStopped(status)
+  if (ended.cut !== null) yield* Effect.logWarning(`what was cut: ${ended.cut}`)
+  yield* Effect.logInfo("daemon stopped").pipe(Effect.annotateLogs({ code: ended.code, reason: ended.reason }))
+  return ended
+})
+
+const noteStopped = (status: Effect.Effect<Status>) =>
+  status.pipe(
+    Effect.flatMap((last) =>
+      writeStatusFile({ ...last, daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null } })
+    ),
+    Effect.catch((error) => Effect.logWarning(`status.json cannot be written: ${error.message}`))
+  )
+
+export type { Ending }

@@ -1,0 +1,45 @@
+/** `state/run/status.json`: how commands find a live daemon, and what they say of one that is down. */
+import { Duration, Effect, FileSystem, Ref, Schema, Semaphore, Stream } from "effect"
+import { Home, type Status, StatusJson } from "../domain/index.ts"
+import { Journal } from "../statechart/index.ts"
+import { directoryMode, fileMode } from "../storage/index.ts"
+
+const QUIET = Duration.millis(100)
+const AT_LEAST = Duration.seconds(10)
+
+/** Atomic, and not synced: after a power cut no daemon runs, whatever the file says. */
+export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status: Status) {
+  const home = yield* Home
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Schema.encodeEffect(StatusJson)(status).pipe(Effect.orDie)
+  const temporary = `${home.statusFile}.tmp`
+  yield* fs.makeDirectory(home.run, { recursive: true, mode: directoryMode })
+  yield* fs.writeFileString(temporary, `${text}\n`, { mode: fileMode })
+  yield* fs.rename(temporary, home.statusFile)
+})
+
+/** Keeps the file current: after each transition, and every ten seconds. */
+export const keepStatusFile = <R>(status: Effect.Effect<Status, never, R>) =>
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    const failing = yield* Ref.make(false)
+    const oneAtATime = yield* Semaphore.make(1)
+    const write = status.pipe(
+      Effect.flatMap(writeStatusFile),
+      Effect.matchEffect({
+        onSuccess: () => Ref.set(failing, false),
+        onFailure: (error) =>
+          Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
+            known ? Effect.void : Effect.logWarning(`status.json cannot be written: ${error.message}`)
+          )
+      }),
+      oneAtATime.withPermits(1)
+    )
+    yield* journal.stream.pipe(
+      Stream.debounce(QUIET),
+      Stream.merge(Stream.tick(AT_LEAST)),
+      Stream.runForEach(() => write),
+      Effect.forkScoped
+    )
+    return write
+  })

@@ -1,0 +1,5 @@
+export * from "./Catalogue.ts"
+export * from "./Manifest.ts"
+export * from "./PinInstaller.ts"
+export * from "./PluginApi.ts"
+export * from "./PluginHost.ts"
