@@ -11,7 +11,7 @@ import { boot, impaired, settling } from "./ConfigApplyBoot.ts"
 import { probation, rollingBack } from "./ConfigApplyProbation.ts"
 import { steady } from "./ConfigApplyStage.ts"
 import { applySetup, closingWrite, refuse, storageFailed } from "./ConfigApplySetup.ts"
-import { holdIsOver, runningOf } from "./ConfigBoot.ts"
+import { runningOf } from "./ConfigBoot.ts"
 import { EMPTY_STATE, UNREAD_DISK } from "./ConfigFacts.ts"
 import { retryAllowed } from "./ConfigStage.ts"
 
@@ -31,7 +31,13 @@ const closing = applySetup.createStateConfig({
   initial: "choosing",
   on: refuse("restart_pending"),
   states: {
-    choosing: { always: [{ guard: "exitRecorded", target: "#configApply.closed" }, { target: "timing" }] },
+    choosing: {
+      always: [
+        { guard: "exitRecorded", target: "#configApply.closed" },
+        { guard: "stateUnread", target: "#configApply.closed" },
+        { target: "timing" }
+      ]
+    },
     timing: {
       invoke: {
         src: "readTime",
@@ -78,6 +84,7 @@ export const ConfigApply = applySetup.createMachine({
     windowMs: 0,
     restart: "config_applied",
     exitRecorded: false,
+    unwritten: false,
     closing: false,
     storageProblem: null
   },
@@ -89,11 +96,15 @@ export const ConfigApply = applySetup.createMachine({
     POLL_REFUSED: { actions: assign({ throttled: false }) },
     POLL_SETTLED: { guard: "fresh", actions: assign({ gap: false }) },
     GAP: { actions: assign({ gap: true }) },
-    RETRY: { actions: assign(({ context, event }) => ({ state: retryAllowed(context.state, event.etag) })) },
-    STABLE: { actions: assign(({ context }) => ({ state: { ...context.state, unexplained: undefined } })) },
+    RETRY: {
+      actions: assign(({ context, event }) => ({ state: retryAllowed(context.state, event.etag), unwritten: true }))
+    },
+    STABLE: {
+      actions: assign(({ context }) => ({ state: { ...context.state, unexplained: undefined }, unwritten: true }))
+    },
     HOLD_OVER: {
       actions: [
-        assign(({ context }) => ({ state: holdIsOver(context.state) })),
+        assign({ restart: "safe_hold_over" }),
         { type: "requestRestart", params: { reason: "safe_hold_over" } }
       ]
     },

@@ -1,7 +1,16 @@
 /** Boot evaluation, E0 to E11, and what the machine does while its storage cannot be repaired. */
 import { assign } from "xstate"
 import { applySetup, outcome, read, refuse, slotOr, storageFailed, target, toPart } from "./ConfigApplySetup.ts"
-import { bootVerdict, reconciled, rolledBack, runningOf, runningReadOnly, started, startKind } from "./ConfigBoot.ts"
+import {
+  bootVerdict,
+  markerDropped,
+  reconciled,
+  rolledBack,
+  runningOf,
+  runningReadOnly,
+  started,
+  startKind
+} from "./ConfigBoot.ts"
 import { activeSlot, refuge, withoutMarker, withoutQuarantine } from "./ConfigFacts.ts"
 import { failureOf } from "./Task.ts"
 
@@ -108,7 +117,7 @@ export const boot = applySetup.createStateConfig({
           guard: "condemnedAndStuck",
           target: "counting",
           actions: [
-            assign(({ context }) => ({ state: withoutMarker(context.state, null) })),
+            assign(({ context }) => ({ state: markerDropped(context.state) })),
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },

@@ -70,7 +70,13 @@ export const probation = applySetup.createStateConfig({
       tags: "settled",
       entry: { type: "requestPoll", params: { reason: "suspended" } },
       always: { guard: "provenGood", target: "promoting" },
-      on: { POLL_SETTLED: { guard: "fresh", target: "spent", actions: assign({ gap: false }) } },
+      on: {
+        POLL_SETTLED: [
+          { guard: "fresh", target: "spent", actions: assign({ gap: false }) },
+          { target: "holding", reenter: true }
+        ],
+        GAP: { target: "holding", reenter: true }
+      },
       after: { verdictHold: { target: "#configApply.rollingBack", actions: assign({ gap: false }) } }
     },
     promoting: {
@@ -168,10 +174,6 @@ export const rollingBack = applySetup.createStateConfig({
   description: "The verdict is latched: intent first, then the flip, then exit 75.",
   initial: "reviewing",
   tags: "probation",
-  entry: {
-    type: "note",
-    params: ({ context }) => ({ event: "config.probation_expired", etag: context.running.etag })
-  },
   on: refuse("restart_pending"),
   states: {
     reviewing: {
@@ -195,7 +197,13 @@ export const rollingBack = applySetup.createStateConfig({
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },
-        { target: "intent" }
+        {
+          target: "intent",
+          actions: {
+            type: "note",
+            params: ({ context }) => ({ event: "config.probation_expired", etag: context.running.etag })
+          }
+        }
       ]
     },
     intent: {

@@ -3,7 +3,7 @@
  * The states are in `ConfigApplyBoot.ts`, `ConfigApplyStage.ts`, `ConfigApplyProbation.ts` and `ConfigApply.ts`.
  */
 import { setup } from "xstate"
-import { bootVerdict, charged, chargeOf, isSafeStart, rollbackTarget, seedIsSpent } from "./ConfigBoot.ts"
+import { bootVerdict, charged, chargeOf, holdIsOver, isSafeStart, rollbackTarget, seedIsSpent } from "./ConfigBoot.ts"
 import {
   activeIsBroken,
   activeIsQuarantined,
@@ -26,8 +26,8 @@ import type { ApplyVerdict, RestartReason, SlotName, StartKind } from "./Vocabul
 export const STORAGE_RETRY_MS = 30_000
 /** Wait before the rest of a promotion that was cut by an I/O error is tried again. */
 export const FINISH_RETRY_MS = 5_000
-/** After a gap in elapsed time, the longest that a verdict waits for a fresh poll to end. */
-export const VERDICT_HOLD_MS = 420_000
+/** After a gap in elapsed time, the longest that a verdict waits for a fresh poll to end: over the longest wait for one. */
+export const VERDICT_HOLD_MS = 4_200_000
 
 /** The tag of a flip's failure when the rename certainly did not happen; after any other the process restarts. */
 export const NOT_FLIPPED = "NotFlipped"
@@ -75,6 +75,8 @@ export interface ConfigApplyContext {
   readonly restart: RestartReason
   /** The exit is on the disk already (C4 or R1): nothing more may be written. */
   readonly exitRecorded: boolean
+  /** A change that no write in flight carries waits to be written. */
+  readonly unwritten: boolean
   readonly closing: boolean
   /** The last write that failed, until one succeeds. */
   readonly storageProblem: string | null
@@ -214,7 +216,8 @@ export const applySetup = setup({
     partsLeft: ({ context }) => (context.state.marker?.budget_ms ?? 0) > 0,
     mayExtend: ({ context }) => context.throttled && context.state.marker?.extended !== true,
     confirmedAlready: ({ context }) => context.confirmed,
-    gapOpen: ({ context }) => context.gap,
+    // Without a central there is no poll to wait for.
+    gapOpen: ({ context }) => context.gap && context.running.central,
     fresh: ({ event }) => event.type === "POLL_SETTLED" && !event.stale,
     stillMine: ({ context }) => {
       const { disk, running } = context
@@ -236,6 +239,9 @@ export const applySetup = setup({
     nowhereToGo: ({ context }) => target(context) === "nowhere",
     toBare: ({ context }) => target(context) === "bare",
     exitRecorded: ({ context }) => context.exitRecorded,
+    // What is remembered of a state.json that was never read must not replace it: the next boot has to see the loss.
+    stateUnread: ({ context }) => context.impaired !== null && typeof context.disk.state === "string",
+    unwritten: ({ context }) => context.unwritten,
     writable: ({ event }) => outputOf<DiskFacts>(event).readOnly === null
   },
   delays: {
@@ -284,7 +290,8 @@ export const toPending = ({ event }: { readonly event: unknown }): Patch => {
 
 export const closingWrite = (context: ConfigApplyContext, now: Times): Patch => {
   const inUse = context.state.marker === undefined ? 0 : context.part.ms - (now.uptime - context.part.since)
-  return { state: closed(context.state, Math.min(inUse, context.part.ms), now.uptime - context.bootedAt) }
+  const state = closed(context.state, Math.min(inUse, context.part.ms), now.uptime - context.bootedAt)
+  return { state: context.restart === "safe_hold_over" ? holdIsOver(state) : state }
 }
 
 export const answer = (verdict: ApplyVerdict) =>

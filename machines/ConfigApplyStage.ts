@@ -14,7 +14,7 @@ import {
   toPending,
   wasRefused
 } from "./ConfigApplySetup.ts"
-import { committed, retryAllowed, targetSlot } from "./ConfigStage.ts"
+import { committed, targetSlot } from "./ConfigStage.ts"
 
 export const steady = applySetup.createStateConfig({
   description: "No probation: revisions may be staged, one at a time, the newest of the waiting ones next.",
@@ -28,6 +28,7 @@ export const steady = applySetup.createStateConfig({
       tags: "settled",
       always: [
         { guard: "closing", target: "#configApply.closing" },
+        { guard: "unwritten", target: "recording" },
         { guard: "urlUnknown", target: "rememberingUrl" },
         {
           guard: "hasOffer",
@@ -36,15 +37,7 @@ export const steady = applySetup.createStateConfig({
         }
       ],
       on: {
-        STAGE: { actions: assign(toPending) },
-        RETRY: {
-          target: "recording",
-          actions: assign(({ context, event }) => ({ state: retryAllowed(context.state, event.etag) }))
-        },
-        STABLE: {
-          target: "recording",
-          actions: assign(({ context }) => ({ state: { ...context.state, unexplained: undefined } }))
-        }
+        STAGE: { actions: assign(toPending) }
       }
     },
     rememberingUrl: {
@@ -138,6 +131,8 @@ export const steady = applySetup.createStateConfig({
       always: "recording"
     },
     recording: {
+      description: "A verdict, or what an operator asked for, becomes durable.",
+      entry: assign({ unwritten: false }),
       on: { STAGE: { actions: assign(toPending) } },
       invoke: {
         src: "writeState",

@@ -45,8 +45,10 @@ export interface ConfigPullContext {
   readonly jitter: number
   /** The one retry after a refresh is spent for this poll. */
   readonly retried: boolean
-  /** The process was suspended while this poll was under way. */
+  /** The process was suspended while this poll, or what it waits for, was under way. */
   readonly stale: boolean
+  /** Central named the time of the next poll: nobody here may bring it forward. */
+  readonly held: boolean
   readonly sinceReport: number
   /** Why the last poll failed; null after a confirmed one. */
   readonly problem: string | null
@@ -105,6 +107,7 @@ const pullSetup = setup({
     reportIsDue: ({ context }) => context.sinceReport >= REPORT_EVERY,
     reportUnsupported: ({ event }) => !outputOf<{ supported: boolean }>(event).supported,
     reportAgain: ({ context }) => context.reportAgain,
+    mayAsk: ({ context }) => !context.held,
     ending: ({ context }) => context.ending
   },
   delays: {
@@ -118,12 +121,15 @@ interface Args {
   readonly event: unknown
 }
 
+/** Saturates: a central that takes no reports is polled for years. */
+const pollsSince = (context: ConfigPullContext): number => Math.min(context.sinceReport + 1, REPORT_EVERY)
+
 const confirmed = ({ context, event }: Args): Partial<ConfigPullContext> => ({
   failures: 0,
   problem: null,
   jitter: answerOf(event).jitter,
   delayMs: jittered(context.intervalMs, answerOf(event).jitter),
-  sinceReport: context.sinceReport + 1
+  sinceReport: pollsSince(context)
 })
 
 const onLadder = (context: ConfigPullContext, jitter: number, problem: string): Partial<ConfigPullContext> => ({
@@ -131,7 +137,7 @@ const onLadder = (context: ConfigPullContext, jitter: number, problem: string): 
   problem,
   jitter,
   delayMs: jittered(rung(POLL_LADDER_MS, context.failures), jitter),
-  sinceReport: context.sinceReport + 1
+  sinceReport: pollsSince(context)
 })
 
 const unanswered = ({ context, event }: Args) => onLadder(context, answerOf(event).jitter, answerOf(event).message)
@@ -142,7 +148,13 @@ const throttled = ({ context, event }: Args): Partial<ConfigPullContext> => {
   if (!(retryAfterSeconds > 0)) return ladder
   // Never sooner than the server asked for; only later, so that a fleet does not march in step.
   const asked = Math.min(retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS)
-  return { ...ladder, delayMs: jittered(asked, Math.abs(jitter)) }
+  return { ...ladder, held: true, delayMs: jittered(asked, Math.abs(jitter)) }
+}
+
+/** However a poll ended, whoever waits for a fresh one hears of it. */
+const settledAs = {
+  type: "pollSettled" as const,
+  params: ({ context }: { readonly context: ConfigPullContext }) => ({ stale: context.stale })
 }
 
 const settled = (extra: ReadonlyArray<"confirmPoll" | "pollThrottled" | "pollRefused">) =>
@@ -152,7 +164,7 @@ const settled = (extra: ReadonlyArray<"confirmPoll" | "pollThrottled" | "pollRef
       params: ({ context, event }: Args) => ({ answer: answerOf(event), failures: context.failures })
     },
     ...extra,
-    { type: "pollSettled" as const, params: ({ context }: Args) => ({ stale: context.stale }) }
+    settledAs
   ] as const
 
 export const ConfigPull = pullSetup.createMachine({
@@ -165,6 +177,7 @@ export const ConfigPull = pullSetup.createMachine({
     jitter: 0,
     retried: false,
     stale: false,
+    held: false,
     // The first settled poll of a process is reported.
     sinceReport: REPORT_EVERY - 1,
     problem: null,
@@ -175,7 +188,7 @@ export const ConfigPull = pullSetup.createMachine({
   states: {
     pull: {
       initial: "idle",
-      on: { END: ".stopped" },
+      on: { END: ".stopped", GAP: { actions: assign({ stale: true }) } },
       states: {
         idle: {
           description: "Boot evaluation is not over, or this machine has no central.",
@@ -193,15 +206,14 @@ export const ConfigPull = pullSetup.createMachine({
           tags: "settled",
           on: {
             IDENTITY_READY: "polling",
-            IDENTITY_FAILED: { actions: { type: "pollSettled", params: { stale: false } } }
+            IDENTITY_FAILED: { actions: [settledAs, assign({ stale: false })] }
           }
         },
         polling: {
           description: "GET /v1/config; If-None-Match says what this process runs.",
           tags: "polling",
-          entry: assign({ stale: false }),
+          entry: assign({ stale: false, held: false }),
           on: {
-            GAP: { actions: assign({ stale: true }) },
             END: { target: ".finishing", actions: assign({ ending: true }) }
           },
           initial: "asking",
@@ -247,7 +259,7 @@ export const ConfigPull = pullSetup.createMachine({
                     problem: event.output.message,
                     jitter: event.output.jitter,
                     delayMs: jittered(Math.max(NOT_FOUND_MS, context.intervalMs), event.output.jitter),
-                    sinceReport: context.sinceReport + 1
+                    sinceReport: pollsSince(context)
                   })),
                   ...settled([])
                 ]
@@ -261,7 +273,7 @@ export const ConfigPull = pullSetup.createMachine({
                 target: "waiting",
                 actions: [
                   assign(({ context, event }) => onLadder(context, -context.jitter, failureOf(event).message)),
-                  { type: "pollSettled", params: ({ context }) => ({ stale: context.stale }) }
+                  settledAs
                 ]
               }
             ]
@@ -279,7 +291,7 @@ export const ConfigPull = pullSetup.createMachine({
                 assign(({ context }) =>
                   onLadder(context, context.jitter, "central refused the identity and it could not be refreshed")
                 ),
-                { type: "pollSettled", params: { stale: false } }
+                settledAs
               ]
             }
           }
@@ -288,7 +300,7 @@ export const ConfigPull = pullSetup.createMachine({
           tags: "settled",
           entry: assign({ retried: false }),
           after: { pollDelay: "polling" },
-          on: { POLL_NOW: "polling" }
+          on: { POLL_NOW: { guard: "mayAsk", target: "polling" } }
         },
         stopped: {
           tags: "settled",

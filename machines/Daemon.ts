@@ -170,14 +170,15 @@ export const Daemon = daemonSetup.createMachine({
         connecting: {
           description: "The line to central comes up first.",
           entry: [
-            { type: "beginJoin", params: ({ context }) => ({ central: hasCentral(context) }) },
+            // The poll loop listens before an identity can be announced to it.
             {
               type: "beginPull",
               params: ({ context }) => ({
                 central: hasCentral(context),
                 intervalMs: context.boot?.running.intervalMs ?? 0
               })
-            }
+            },
+            { type: "beginJoin", params: ({ context }) => ({ central: hasCentral(context) }) }
           ],
           always: "opening"
         },

@@ -147,7 +147,6 @@ export const Join = joinSetup.createMachine({
               token: event.output.token,
               jitter: event.output.jitter,
               refreshInMs: event.output.refreshInMs,
-              attempt: 0,
               problem: null
             }))
           },

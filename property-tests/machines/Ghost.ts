@@ -55,6 +55,9 @@ export const INVARIANTS = {
   tokenGone: "the policy token is gone after promotion, while a slot is active",
   promotedByProof: "a revision is promoted only by the process that runs it, confirmed, with its plugins settled",
   promotedStays: "a promoted revision is never rolled back for its behaviour",
+  flipsToUsable: "a slot becomes active only to serve its probation, or when it can be trusted",
+  rotBlamesNobody: "bit rot and broken links blame no revision",
+  countsOnce: "a rollback is counted once",
   noVerdictAfterGap: "no probation expires between a suspension and the end of one more poll"
 } as const
 export type Invariant = keyof typeof INVARIANTS
@@ -71,7 +74,10 @@ export interface Ghost {
   readonly tried: ReadonlyArray<string>
   /** Bits rotted, or the identity was lost. */
   readonly damaged: boolean
+  readonly identityLost: boolean
   readonly everFlipped: boolean
+  /** The probation that was served last, by its revision and its beginning. */
+  readonly serving: string | null
   /** Unexplained starts and all starts of the probation that is being served, and elapsed ms spent on it. */
   readonly unexplained: number
   readonly starts: number
@@ -101,7 +107,9 @@ export const BLANK_GHOST: Ghost = {
   promoted: [],
   tried: [],
   damaged: false,
+  identityLost: false,
   everFlipped: false,
+  serving: null,
   unexplained: 0,
   starts: 0,
   spentMs: 0,
@@ -185,7 +193,8 @@ const sent = (ghost: Ghost, type: string, etag: string | null): Ghost => {
 
 const disturbed = (ghost: Ghost, what: string): Ghost => {
   if (what === "state") return { ...ghost, lostAtBoot: true, tried: [] }
-  return what === "rot" || what === "dangle" || what === "identity" ? { ...ghost, damaged: true } : ghost
+  if (what === "identity") return { ...ghost, damaged: true, identityLost: true }
+  return what === "rot" || what === "dangle" ? { ...ghost, damaged: true } : ghost
 }
 
 const performed = (ghost: Ghost, machine: string, type: string, params: unknown, world: World): Ghost => {
@@ -206,7 +215,7 @@ const evaluated = (before: Ghost, boot: BootOutcome, { disk }: World): Ghost => 
   ghost = isBroken(
     ghost,
     "bootsWhatIsProven",
-    ghost.promoted.length > 0 && !proven && !onProbation && !ghost.damaged,
+    ghost.promoted.length > 0 && !proven && !onProbation && !(ghost.damaged && (etag === null || ghost.identityLost)),
     `runs ${etag ?? "bare or the seed copy"}`
   )
   ghost = isBroken(
@@ -252,11 +261,18 @@ const written = (before: Ghost, src: Write, input: unknown, was: Disk, world: Wo
   let ghost = before
   const lkgMoved = lastKnownGood(was) !== lastKnownGood(disk) && src !== "writePromoted" && !ghost.damaged
   ghost = isBroken(ghost, "lkgByPromotionOnly", lkgMoved, `${lastKnownGood(was)} → ${lastKnownGood(disk)} by ${src}`)
-  if (src === "flip") ghost = { ...ghost, everFlipped: true }
+  if (src === "flip") ghost = flipped(ghost, (input as { readonly slot: SlotName }).slot, was, world)
   if (src === "writeSlot") ghost = slotWritten(ghost, (input as { readonly slot: SlotName }).slot, was)
   if (src === "writePromoted") ghost = promoted(ghost, (input as { readonly slot: SlotName }).slot, world)
   if (src === "writeState") ghost = stateWritten(ghost, was, world)
   return ghost
+}
+
+const flipped = (ghost: Ghost, slot: SlotName, was: Disk, world: World): Ghost => {
+  const facts = factsOf(was, world.now.wall, world.windows)
+  const isTrusted = usable(facts, stateFile(was) ?? { version: 1, quarantine: [] }, slot)
+  const isServed = markerOf(was)?.slot === slot || ghost.lostAtBoot
+  return isBroken({ ...ghost, everFlipped: true }, "flipsToUsable", !isTrusted && !isServed, `slot ${slot}`)
 }
 
 const slotWritten = (ghost: Ghost, slot: SlotName, was: Disk): Ghost => {
@@ -272,21 +288,24 @@ const promoted = (before: Ghost, slot: SlotName, { disk, process }: World): Ghos
   const ghost = isBroken(
     before,
     "promotedByProof",
-    !(isProof && before.confirmed && before.pluginsSettled),
+    !(isProof && before.confirmed && before.pluginsSettled) && disk.slots[slot] !== null,
     `${etag}: ${isProof ? "" : "not running, "}${before.confirmed ? "" : "not confirmed, "}${before.pluginsSettled ? "" : "plugins not settled"}`
   )
   return { ...ghost, promoted: [...ghost.promoted, etag], tried: ghost.tried.filter((known) => known !== etag) }
 }
 
-const stateWritten = (before: Ghost, was: Disk, { disk, windows }: World): Ghost => {
+const stateWritten = (before: Ghost, was: Disk, { disk, process, windows }: World): Ghost => {
   let ghost = before
   const old = stateFile(was)
   const next = stateFile(disk)
   const marker = servedOn(disk)
   const isArmed = marker !== undefined && old?.marker?.etag !== marker.etag
   ghost = isBroken(ghost, "armsAfterLoss", isArmed && !ghost.lostAtBoot, `${marker?.etag}`)
-  const committed = next?.marker !== undefined && old?.marker?.etag !== next.marker.etag
-  if (committed) ghost = { ...ghost, unexplained: 0, starts: isArmed ? 1 : 0, spentMs: 0 }
+  const serving = next?.marker === undefined ? null : `${next.marker.etag} ${next.marker.applied_at}`
+  if (serving !== null && serving !== ghost.serving) {
+    ghost = { ...ghost, serving, unexplained: 0, starts: isArmed ? 1 : 0, spentMs: 0 }
+  }
+  ghost = rotBlamed(ghost, old, next, process)
   const blamed = next?.quarantine.find(
     (entry) =>
       entry.etag === old?.marker?.etag &&
@@ -295,6 +314,8 @@ const stateWritten = (before: Ghost, was: Disk, { disk, windows }: World): Ghost
       old.marker.saved_quarantine?.attempts !== entry.attempts
   )
   if (blamed === undefined || old?.marker === undefined) return ghost
+  const times = (old.marker.saved_quarantine?.attempts ?? 0) + 1
+  ghost = isBroken(ghost, "countsOnce", blamed.attempts !== times, `${blamed.etag}: ${blamed.attempts}`)
   const slot = old.marker.slot
   const wasPromoted = was.slots[slot]?.promoted === true && was.active === slot
   ghost = isBroken(ghost, "promotedStays", wasPromoted, blamed.etag)
@@ -303,4 +324,22 @@ const stateWritten = (before: Ghost, was: Disk, { disk, windows }: World): Ghost
   const spent = ghost.spentMs + ghost.starts * Math.ceil(windows.windowMs / PROBATION_PARTS)
   const tooSoon = blamed.reason === "probation_expired" && spent < windows.windowMs
   return isBroken(ghost, "windowSpent", tooSoon, `${blamed.etag}: ${spent} of ${windows.windowMs} ms`)
+}
+
+/** Boot evaluation judges behaviour alone: whatever else it adds to the quarantine is blame for damage. */
+const rotBlamed = (
+  ghost: Ghost,
+  old: StateFile | null,
+  next: StateFile | null,
+  process: World["process"]
+): Ghost => {
+  if (process.boot !== null) return ghost
+  const known = [...(old?.quarantine ?? []), ...(old?.marker?.saved_quarantine === undefined ? [] : [old.marker.saved_quarantine])]
+  const blamed = next?.quarantine.find(
+    (entry) =>
+      !known.some(({ attempts, etag, reason }) => etag === entry.etag && attempts === entry.attempts && reason === entry.reason) &&
+      entry.reason !== "crash_loop" &&
+      entry.reason !== "probation_expired"
+  )
+  return isBroken(ghost, "rotBlamesNobody", blamed !== undefined, `${blamed?.etag}`)
 }

@@ -52,6 +52,10 @@ export interface Process {
   readonly mailboxes: Readonly<Partial<Record<MachineId, ReadonlyArray<EventObject>>>>
   readonly tasks: ReadonlyArray<RunningTask>
   readonly boot: BootOutcome | null
+  /** The disk as it was read last. */
+  readonly read: Disk
+  /** The central of the document that runs: chosen at boot, as the document is. */
+  readonly url: string | null
 }
 
 export interface World {
@@ -107,7 +111,7 @@ export const begin = (
     charts,
     windows: options.windows ?? WINDOWS,
     disk: options.disk ?? JOINING,
-    process: { instances: {}, mailboxes: {}, tasks: [], boot: null },
+    process: { instances: {}, mailboxes: {}, tasks: [], boot: null, read: JOINING, url: null },
     now: { uptime: 0, wall: EPOCH },
     serving: options.serving ?? "G1",
     ghost: BLANK_GHOST
@@ -117,7 +121,7 @@ export const begin = (
 
 const launch = (draft: Draft): void => {
   draft.ended = false
-  draft.process = { instances: {}, mailboxes: {}, tasks: [], boot: null }
+  draft.process = { instances: {}, mailboxes: {}, tasks: [], boot: null, read: draft.disk, url: null }
   tell(draft, { _tag: "Started" })
   for (const id of Object.keys(draft.charts) as ReadonlyArray<MachineId>) {
     const chart = draft.charts[id]
@@ -158,12 +162,17 @@ const carryOut = (draft: Draft, machine: MachineId, command: Command): void => {
     case "Perform": {
       const { type, params } = command.action
       tell(draft, { _tag: "Performed", machine, type, params })
-      if (type === "bootEvaluated") draft.process = { ...draft.process, boot: params as BootOutcome }
+      if (type === "bootEvaluated") evaluated(draft, params as BootOutcome)
       const wire = WIRING[machine]?.[type]
       if (wire !== undefined) offer(draft, wire[0] as MachineId, { type: wire[1], ...(params as object | undefined) })
       if (type === "exit") end(draft, "exited")
     }
   }
+}
+
+const evaluated = (draft: Draft, boot: BootOutcome): void => {
+  const url = runningUrl(draft.process.read, boot.running.slot, boot.running.source)
+  draft.process = { ...draft.process, boot, url }
 }
 
 const offer = (draft: Draft, machine: MachineId, event: EventObject): void => {
@@ -261,22 +270,17 @@ const failureOf = (task: RunningTask, outcome: Outcome): TaskFailure => {
   return { _tag: tag, message: `${task.src} failed`, retryable: true }
 }
 
-const urlIn = (draft: World): string | null => {
-  const running = draft.process.boot?.running
-  return running === undefined ? null : runningUrl(draft.disk, running.slot, running.source)
-}
-
 /** Whether a task's counterpart is there at all: the disk takes writes, the network has the host. */
 const reaches = (draft: Draft, task: RunningTask): boolean => {
   if (isWrite(task.src)) return draft.disk.readOnly === null
-  if (task.src === "bootstrap") return urlIn(draft) === MAIN_URL && draft.disk.seed
-  if (task.src === "refresh") return urlIn(draft) === MAIN_URL || urlIn(draft) === OTHER_URL
+  if (task.src === "bootstrap") return draft.process.url === MAIN_URL && draft.disk.seed
+  if (task.src === "refresh") return draft.process.url === MAIN_URL || draft.process.url === OTHER_URL
   return true
 }
 
 const effect = (draft: Draft, task: RunningTask): void => {
   const before = draft.disk
-  const url = urlIn(draft)
+  const url = draft.process.url
   if (isWrite(task.src) && before.readOnly === null) {
     draft.disk = applied(before, task.src, task.input, url)
     tell(draft, { _tag: "Effect", src: task.src, input: task.input, before })
@@ -290,7 +294,7 @@ const effect = (draft: Draft, task: RunningTask): void => {
 const REFRESH_IN_MS = 86_400_000
 
 const outputOf = (draft: Draft, task: RunningTask): unknown => {
-  const url = urlIn(draft)
+  const url = draft.process.url
   switch (task.src) {
     case "loadIdentity": {
       const known = url !== null && (draft.disk.identities.includes(url) || url === OTHER_URL)
@@ -304,6 +308,9 @@ const outputOf = (draft: Draft, task: RunningTask): unknown => {
       return { problems: [] }
     case "sendReport":
       return { supported: true }
+    case "inspect":
+      draft.process = { ...draft.process, read: draft.disk }
+      return outputOn(draft.disk, task.src, task.input, draft.now, draft.windows)
     default:
       return outputOn(draft.disk, task.src, task.input, draft.now, draft.windows)
   }
@@ -336,7 +343,7 @@ const nextBootId = (bootId: string): string => `boot-${Number(bootId.slice("boot
 /** What the central of the running document answers, or what history wants it to answer. */
 const answerOf = (draft: Draft, outcome: Outcome): PollAnswer => {
   const running = draft.process.boot?.running
-  const url = urlIn(draft)
+  const url = draft.process.url
   const served = url === OTHER_URL ? "W1" : draft.serving
   const honest: PollAnswerKind =
     url !== MAIN_URL && url !== OTHER_URL

@@ -3,7 +3,7 @@
  *
  * @ref LLP 0002#tasks [implements]: bootstrap, refresh, one identity per central URL
  */
-import { Clock, Context, Effect, Layer, Option, Random, Redacted, Ref, Result, Schema } from "effect"
+import { Clock, Context, DateTime, Effect, Layer, Option, Random, Redacted, Ref, Result, Schema } from "effect"
 import {
   type AcquiredIdentity,
   CREDENTIAL_REFUSED,
@@ -184,7 +184,7 @@ export class Identity extends Context.Service<
         gateway_id: Option.isSome(known) ? known.value.gateway_id : null,
         expires_at:
           Option.isSome(known) && known.value.expires_at > 0
-            ? new Date(known.value.expires_at * 1_000).toISOString()
+            ? DateTime.formatIso(DateTime.makeUnsafe(known.value.expires_at * 1_000))
             : null
       }))
 

@@ -71,12 +71,12 @@ export class ControlFiles extends Context.Service<
       const d = home.control
       const at = (name: string) => path.join(d, name)
 
-      const readState = Effect.fn("ControlFiles.readState")(function* () {
+      const readState = Effect.gen(function* () {
         const bytes = yield* files.read(at(STATE))
         if (Option.isNone(bytes)) return "absent" as const
         const state = Schema.decodeUnknownOption(StateFileJson)(new TextDecoder().decode(bytes.value))
         return Option.getOrElse(state, () => "unreadable" as const)
-      })()
+      }).pipe(Effect.withSpan("ControlFiles.readState"))
 
       const writeState = Effect.fn("ControlFiles.writeState")(function* (state: StateFile) {
         const text = yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie)
@@ -106,7 +106,7 @@ export class ControlFiles extends Context.Service<
         })
       )
 
-      const executeJoin = Effect.fn("ControlFiles.executeJoin")(function* () {
+      const executeJoin = Effect.gen(function* () {
         const intent = yield* readJoin
         if (Option.isNone(intent)) return
         yield* wipe
@@ -114,16 +114,16 @@ export class ControlFiles extends Context.Service<
         yield* files.write(home.state, TRUST, JSON.stringify(intent.value.trust))
         yield* files.write(d, SEED, intent.value.seed)
         yield* drop(d, JOIN)
-      }, Effect.uninterruptible)()
+      }).pipe(Effect.uninterruptible, Effect.withSpan("ControlFiles.executeJoin"))
 
-      const executeLeave = Effect.fn("ControlFiles.executeLeave")(function* () {
+      const executeLeave = Effect.gen(function* () {
         yield* files.makeDirectory(d)
         yield* identities.remove
         yield* wipe
         yield* drop(d, JOIN)
         yield* drop(home.state, TRUST)
         yield* drop(d, LEAVE)
-      }, Effect.uninterruptible)()
+      }).pipe(Effect.uninterruptible, Effect.withSpan("ControlFiles.executeLeave"))
 
       const writeIntent = Effect.fnUntraced(function* (name: string, content: Uint8Array | string) {
         yield* files.makeDirectory(d)

@@ -1,6 +1,6 @@
 /** What a person should know about this machine's configuration, and what to do about it. Pure. */
 import type { ConfigApplyContext, StateFile } from "../../machines/index.ts"
-import type { Diagnostic } from "../domain/index.ts"
+import { type Diagnostic, isoTime } from "../domain/index.ts"
 import type { EffectiveConfig } from "./RunningConfig.ts"
 
 const error = (kind: string, message: string, ...repair: ReadonlyArray<string>): Diagnostic => ({
@@ -44,7 +44,7 @@ export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic>
             `revision ${last_attempt.etag} was not applied: ${last_attempt.verdict}${last_attempt.reason === undefined ? "" : ` (${last_attempt.reason})`}`,
             last_attempt.retry_at === undefined
               ? "Correct the document and save it in central, or: holdfast config retry ETAG"
-              : `It is tried again after ${new Date(last_attempt.retry_at).toISOString()}, or at once: holdfast config retry ETAG`
+              : `It is tried again after ${isoTime(last_attempt.retry_at)}, or at once: holdfast config retry ETAG`
           )
         ]
   const back =

@@ -8,7 +8,7 @@ import {
   type StateFile
 } from "../../machines/ConfigFacts.ts"
 import type { SlotName } from "../../machines/Vocabulary.ts"
-import type { RemoteConfig } from "../domain/index.ts"
+import { isoTime, type RemoteConfig } from "../domain/index.ts"
 
 /** What the view is made of: the machine's context, or the same read from the disk while no daemon runs. */
 export interface ConfigView {
@@ -21,13 +21,11 @@ export interface ConfigView {
   readonly promotedAt: Readonly<Record<SlotName, string | null>>
 }
 
-const iso = (wall: number): string => new Date(wall).toISOString()
-
 const quarantineView = ({ etag, reason, recorded_at, retry_at }: QuarantineEntry) => ({
   etag,
   reason,
-  recorded_at: iso(recorded_at),
-  ...(retry_at === undefined ? {} : { retry_at: iso(retry_at) })
+  recorded_at: isoTime(recorded_at),
+  ...(retry_at === undefined ? {} : { retry_at: isoTime(retry_at) })
 })
 
 const lastKnownGood = ({ disk, promotedAt }: ConfigView) => {
@@ -54,7 +52,7 @@ export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
         ? null
         : {
             etag: marker.etag,
-            applied_at: iso(marker.applied_at),
+            applied_at: isoTime(marker.applied_at),
             remaining_seconds: Math.max(0, Math.round((marker.budget_ms + partLeftMs) / 1_000)),
             attempts_left: marker.attempts_left
           },
@@ -64,7 +62,7 @@ export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
         : {
             etag: last_rollback.etag,
             reason: last_rollback.reason,
-            at: iso(last_rollback.at),
+            at: isoTime(last_rollback.at),
             ...(last_rollback.detail === undefined ? {} : { detail: last_rollback.detail })
           },
     bad_etag: newest === undefined ? null : quarantineView(newest),
@@ -76,7 +74,7 @@ export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
             etag: last_attempt.etag,
             verdict: last_attempt.verdict,
             ...(last_attempt.reason === undefined ? {} : { reason: last_attempt.reason }),
-            at: iso(last_attempt.at),
+            at: isoTime(last_attempt.at),
             attempt: last_attempt.attempt
           }
   }

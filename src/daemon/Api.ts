@@ -20,7 +20,7 @@ const withQuotes = (etag: string): string => (etag.startsWith('"') || etag.start
 
 const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version: string) =>
   mountRoutes([
-    HttpRouter.route("GET", "/version", HttpServerResponse.jsonUnsafe({ version })),
+    HttpRouter.route("GET", "/version", Effect.succeed(HttpServerResponse.jsonUnsafe({ version }))),
     HttpRouter.route(
       "GET",
       "/health",

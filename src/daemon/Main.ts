@@ -5,7 +5,7 @@ import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, type StorageError } from "../storage/index.ts"
 import { apiToken } from "./ApiToken.ts"
-import { type Ending, runMachines } from "./Machines.ts"
+import { runMachines } from "./Machines.ts"
 import { handleSignals } from "./Signals.ts"
 import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
 import { currentStatus } from "./StatusReport.ts"
@@ -70,15 +70,14 @@ export const runDaemon = Effect.gen(function* () {
   const status: Effect.Effect<Status> = Effect.flatMap(Ref.get(apiUrl), (url) =>
     Effect.provideContext(currentStatus({ startedAt, apiUrl: url }), services)
   )
-  const writeStatus = yield* keepStatusFile(status)
-  const files = yield* Effect.context<Effect.Services<ReturnType<typeof writeStatusFile>>>()
+  const statusFile = yield* keepStatusFile(status)
   const { daemon, ending } = yield* runMachines({
     jitter: (yield* Random.next) * 2 - 1,
     port: yield* port,
     token: yield* apiToken,
     status,
     apiUrl,
-    writeStatus: Effect.provideContext(writeStatus, files)
+    writeStatus: statusFile.write
   })
   yield* handleSignals({
     stop: daemon.send({ type: "STOP_REQUESTED", leave: false }),
@@ -99,5 +98,3 @@ const noteStopped = (status: Effect.Effect<Status>) =>
     ),
     Effect.catch((error) => Effect.logWarning(`status.json cannot be written: ${error.message}`))
   )
-
-export type { Ending }

@@ -19,27 +19,28 @@ export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status
 })
 
 /** Keeps the file current: after each transition, and every ten seconds. */
-export const keepStatusFile = <R>(status: Effect.Effect<Status, never, R>) =>
-  Effect.gen(function* () {
-    const journal = yield* Journal
-    const failing = yield* Ref.make(false)
-    const oneAtATime = yield* Semaphore.make(1)
-    const write = status.pipe(
-      Effect.flatMap(writeStatusFile),
-      Effect.matchEffect({
-        onSuccess: () => Ref.set(failing, false),
-        onFailure: (error) =>
-          Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
-            known ? Effect.void : Effect.logWarning(`status.json cannot be written: ${error.message}`)
-          )
-      }),
-      oneAtATime.withPermits(1)
-    )
-    yield* journal.stream.pipe(
-      Stream.debounce(QUIET),
-      Stream.merge(Stream.tick(AT_LEAST)),
-      Stream.runForEach(() => write),
-      Effect.forkScoped
-    )
-    return write
-  })
+export const keepStatusFile = Effect.fn("daemon.keep-status-file")(function* (status: Effect.Effect<Status>) {
+  const services = yield* Effect.context<FileSystem.FileSystem | Home>()
+  const journal = yield* Journal
+  const failing = yield* Ref.make(false)
+  const oneAtATime = yield* Semaphore.make(1)
+  const write = status.pipe(
+    Effect.flatMap(writeStatusFile),
+    Effect.matchEffect({
+      onSuccess: () => Ref.set(failing, false),
+      onFailure: (error) =>
+        Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
+          known ? Effect.void : Effect.logWarning(`status.json cannot be written: ${error.message}`)
+        )
+    }),
+    oneAtATime.withPermits(1),
+    Effect.provideContext(services)
+  )
+  yield* journal.stream.pipe(
+    Stream.debounce(QUIET),
+    Stream.merge(Stream.tick(AT_LEAST)),
+    Stream.runForEach(() => write),
+    Effect.forkScoped
+  )
+  return { write }
+})

@@ -1,12 +1,12 @@
-// @effect-diagnostics runEffectInsideEffect:off - the root: this is where the daemon's effect becomes a process
 /** The daemon as a process. */
-import { Cause, Effect, Exit } from "effect"
-import { logsLayer } from "../telemetry/index.ts"
+import { Cause, Effect, Exit, Layer } from "effect"
 import { Home } from "../domain/index.ts"
+import { logsLayer } from "../telemetry/index.ts"
 import { daemonLayer } from "./Layers.ts"
 import { runDaemon } from "./Main.ts"
 
-export { type Ending, HomeUnusable, TimeScaleRefused } from "./Main.ts"
+export type { Ending } from "./Machines.ts"
+export { HomeUnusable, TimeScaleRefused } from "./Main.ts"
 
 const EXIT_REFUSED = 1
 
@@ -16,18 +16,18 @@ const report = (cause: Cause.Cause<{ readonly message: string }>) => {
   return failure === undefined ? Effect.logFatal("the daemon broke", cause) : Effect.logFatal(failure.error.message)
 }
 
+const logs = Layer.unwrap(Effect.map(Home, ({ logs: directory }) => logsLayer(directory)))
+
 /** Runs the daemon to its end and exits the process with its code. */
 export const daemonMain = (): void => {
   const program = runDaemon.pipe(
     Effect.map(({ code }) => code),
     Effect.scoped,
     Effect.catchCause((cause) => Effect.as(report(cause), EXIT_REFUSED)),
-    Effect.provide(logs),
-    Effect.provide(daemonLayer)
+    Effect.provide(logs.pipe(Layer.provideMerge(daemonLayer)))
   )
-  const keepAlive = setInterval(() => {}, 60_000)
   Effect.runFork(program).addObserver((exit) => {
-    clearInterval(keepAlive)
+    if (Exit.isFailure(exit)) globalThis.process.stderr.write(`holdfast: ${Cause.pretty(exit.cause)}\n`)
     globalThis.process.exit(Exit.isSuccess(exit) ? exit.value : EXIT_REFUSED)
   })
 }

@@ -1,6 +1,9 @@
 /** What `status --json`, `/health` and `state/run/status.json` say. */
-import { Schema } from "effect"
+import { DateTime, Schema } from "effect"
 import { RemoteConfig } from "./CentralProtocol.ts"
+
+/** A time of the wall clock (ms) as people and other programs read it: ISO 8601, UTC. */
+export const isoTime = (wall: number): string => DateTime.formatIso(DateTime.makeUnsafe(wall))
 
 /** Something a person should know, and what to do about it. */
 export const Diagnostic = Schema.Struct({

@@ -46,13 +46,13 @@ export class IdentityStore extends Context.Service<
             )
           )
 
-      const read = Effect.fn("IdentityStore.read")(function* (): Effect.fn.Return<KnownIdentities, StorageError> {
+      const read = Effect.gen(function* () {
         const main = yield* readOne(MAIN)
-        if (Option.isSome(main) && Option.isSome(main.value)) return { file: main.value.value, source: "main" }
+        if (Option.isSome(main) && Option.isSome(main.value)) return known(main.value.value, "main")
         const copy = yield* readOne(COPY)
-        if (Option.isSome(copy) && Option.isSome(copy.value)) return { file: copy.value.value, source: "copy" }
-        return { file: EMPTY, source: Option.isSome(main) || Option.isSome(copy) ? "lost" : "none" }
-      })()
+        if (Option.isSome(copy) && Option.isSome(copy.value)) return known(copy.value.value, "copy")
+        return known(EMPTY, Option.isSome(main) || Option.isSome(copy) ? "lost" : "none")
+      }).pipe(Effect.withSpan("IdentityStore.read"))
 
       const write = Effect.fnUntraced(function* (file: IdentityFile) {
         const text = yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie)
@@ -100,3 +100,5 @@ export class IdentityStore extends Context.Service<
     })
   )
 }
+
+const known = (file: IdentityFile, source: KnownIdentities["source"]): KnownIdentities => ({ file, source })

@@ -1,5 +1,6 @@
 /** `npm run bench [name …]` measures, prints tables, and never asserts. Each bench is a file with a `run`. */
 const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<void> }>>> = {
+  apply: () => import("./Apply.ts"),
   start: () => import("./Start.ts")
 }
 

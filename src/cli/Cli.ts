@@ -1,0 +1,79 @@
+/** One command line from its words to its exit code. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Effect, Exit, Layer, MutableRef, Option, Predicate } from "effect"
+import { CliConfig, Command, GlobalFlag } from "effect/cli"
+import { Version } from "../domain/index.ts"
+import { loadCommands } from "./Commands.ts"
+import { exitCodeOf } from "./Failures.ts"
+import { OrderlyEnd } from "./OrderlyEnd.ts"
+import { note } from "./Output.ts"
+import { presenterLayer } from "./Presenter.ts"
+
+const cliLayer = Layer.mergeAll(
+  presenterLayer,
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+)
+
+const root = Command.make("holdfast").pipe(
+  Command.withDescription(
+    "A gateway daemon for machines that run AI agents: joins a fleet, applies what central serves, goes back by itself."
+  ),
+  Command.withExamples([
+    { command: "holdfast up", description: "A central and one gateway on this machine, to look at" },
+    { command: "holdfast join https://central.example.com --token-file token.txt" },
+    { command: "holdfast daemon", description: "Run the gateway in the foreground" },
+    { command: "holdfast status" }
+  ])
+)
+
+/** Runs one command line; prints, and answers the exit code. An interrupt stays one. */
+export const cli = Effect.fnUntraced(
+  function* (argv: ReadonlyArray<string>) {
+    const version = yield* Version
+    const commands = yield* Effect.promise(() => loadCommands(argv))
+    yield* Command.runWith(root.pipe(Command.withSubcommands(commands)), { version })(argv)
+    return 0
+  },
+  Effect.catchCause((cause) => {
+    const failure = Cause.findErrorOption(cause)
+    if (Option.isSome(failure)) return Effect.as(explain(failure.value), exitCodeOf(failure.value))
+    return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.as(confess(Cause.squash(cause)), 1)
+  }),
+  Effect.provide(cliLayer),
+  Effect.provide(Version.layer)
+)
+
+interface Failure {
+  readonly _tag: string
+  readonly message: string
+}
+
+/** Help was shown already, and some commands say what is wrong as their result. */
+const explain = ({ _tag, message }: Failure): Effect.Effect<void> =>
+  _tag === "ShowHelp" || _tag === "Unsuccessful" ? Effect.void : note(`holdfast: ${message}`)
+
+/** A defect: a mistake of ours. */
+const confess = (defect: unknown): Effect.Effect<void> => {
+  const what = Predicate.hasProperty(defect, "message") ? String(defect.message) : String(defect)
+  return note(`holdfast: this should not have happened, and is a mistake in Holdfast: ${what}`)
+}
+
+/** Runs one command line as this process. */
+export const main = (argv: ReadonlyArray<string>): void => {
+  const interrupted = MutableRef.make(130)
+  const expected = Effect.sync(() => {
+    MutableRef.set(interrupted, 0)
+  })
+  cli(argv).pipe(
+    Effect.provideService(OrderlyEnd, { expected }),
+    Effect.provide(NodeServices.layer),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      teardown: (exit, onExit) => {
+        if (Exit.isSuccess(exit)) return onExit(Number(exit.value))
+        return onExit(Cause.hasInterruptsOnly(exit.cause) ? MutableRef.get(interrupted) : 1)
+      }
+    })
+  )
+}

@@ -1,0 +1,150 @@
+/** `holdfast join`. */
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { checkCentralUrl, Home, normaliseUrl, seedDocument } from "../domain/index.ts"
+import { DaemonLock } from "../storage/index.ts"
+import { Refused } from "./Failures.ts"
+import { type Joined, knownJoin, sameJoin } from "./JoinKnown.ts"
+import { readAuthority, readToken } from "./JoinSecrets.ts"
+import { restartIntoFleet } from "./JoinWait.ts"
+import { findDaemon } from "./LiveDaemon.ts"
+import { loadInspection } from "./LocalServices.ts"
+import { note, print, printJson } from "./Output.ts"
+
+const flags = {
+  url: Argument.String("url").pipe(Argument.withDescription("Base URL of central, such as https://central.example.com")),
+  token: Argument.String("token").pipe(
+    Argument.withDescription("The policy token; better given by --token-file or standard input"),
+    Argument.optional
+  ),
+  tokenFile: Flag.String("token-file").pipe(
+    Flag.withMetavar("<file | ->"),
+    Flag.withDescription("Read the policy token from a file, or from standard input (-)"),
+    Flag.optional
+  ),
+  noDaemon: Flag.Boolean("no-daemon").pipe(
+    Flag.withoutNegation,
+    Flag.withDescription("Write the joining intent, and leave the daemon alone"),
+    Flag.withDefault(false)
+  ),
+  dryRun: Flag.Boolean("dry-run").pipe(
+    Flag.withDescription("Say what would be done, and write nothing"),
+    Flag.withDefault(false)
+  ),
+  json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON document"), Flag.withDefault(false)),
+  ca: Flag.String("ca").pipe(
+    Flag.withMetavar("<file>"),
+    Flag.withDescription("Trust these certificate authorities (PEM) besides the system's"),
+    Flag.optional
+  ),
+  allowInsecureHttp: Flag.Boolean("allow-insecure-http").pipe(
+    Flag.withDescription("Accept http to a host that is not loopback: the token crosses the network in the clear"),
+    Flag.withDefault(false)
+  )
+}
+
+/** Writes the joining intent, and has a live daemon take it up. */
+export const joinCommand = Command.make(
+  "join",
+  flags,
+  Effect.fnUntraced(function* (input) {
+    const { href } = yield* Effect.fromResult(checkCentralUrl(input.url, input))
+    const url = normaliseUrl(href)
+    const token = yield* readToken(input)
+    const ca = Option.getOrUndefined(yield* readAuthority(input.ca))
+    const wanted: Joined = { url, token, ca, allowInsecureHttp: input.allowInsecureHttp }
+    const layer = yield* loadInspection
+    const report = yield* join(wanted, input).pipe(Effect.provide(layer))
+    if (input.json) return yield* printJson(report)
+    yield* print(report.message)
+  })
+).pipe(
+  Command.withDescription("Join this machine to a fleet: from then on central says what it runs."),
+  Command.withShortDescription("Join this machine to a fleet"),
+  Command.withExamples([
+    { command: "holdfast join https://central.example.com --token-file token.txt" },
+    { command: "printenv TOKEN | holdfast join https://central.example.com", description: "Token on standard input" },
+    { command: "holdfast join http://127.0.0.1:7070 --token-file - --dry-run < token.txt" }
+  ])
+)
+
+/** What a join did, or would do. */
+interface JoinReport {
+  readonly url: string
+  readonly already_joined: boolean
+  readonly dry_run: boolean
+  /** What of another join goes; null when there was none. */
+  readonly replaces: { readonly url: string | null; readonly etag: string | null } | null
+  /** The intent that was written. */
+  readonly intent: string | null
+  readonly daemon: "restarting" | "stopped" | "not asked"
+  /** The first revision of the fleet that runs, with its quotes. */
+  readonly revision: string | null
+  readonly message: string
+}
+
+interface JoinOptions {
+  readonly dryRun: boolean
+  readonly noDaemon: boolean
+}
+
+const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: JoinOptions) {
+  const home = yield* Home
+  const { ControlFiles } = yield* Effect.promise(() => import("../config/index.ts"))
+  const control = yield* ControlFiles
+  const known = yield* knownJoin
+  const intent = `${home.control}/join.json`
+  const same = Option.isSome(known) && (yield* sameJoin(known.value, wanted))
+  const replaces = Option.isNone(known) || same ? null : { url: known.value.url, etag: known.value.etag }
+  const base = { url: wanted.url, already_joined: same, dry_run: dryRun, replaces }
+  const idle = { intent: null, daemon: "not asked", revision: null } as const
+
+  if (same && !known.value.leaving) {
+    const pending = known.value.pending ? " The daemon takes it up when it starts: holdfast daemon" : ""
+    return { ...base, ...idle, message: `This machine is already joined to ${wanted.url}.${pending}` }
+  }
+  const what =
+    replaces === null
+      ? ""
+      : `This replaces the configuration of ${replaces.url ?? "the present central"}` +
+        `${replaces.etag === null ? "" : ` (revision ${replaces.etag}, and what is kept of older ones)`}; ` +
+        "your own config.json stays as it is. "
+  if (dryRun) {
+    return { ...base, ...idle, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.` }
+  }
+  if (what !== "") yield* note(what.trim())
+  if (Option.isSome(known) && known.value.leaving) {
+    // Otherwise the next start would carry out the leaving, and this join with it.
+    yield* Effect.scoped(
+      Effect.andThen((yield* DaemonLock).acquire(home.root), control.executeLeave)
+    )
+  }
+  yield* control.writeJoin({
+    document: seedDocument(wanted.url, wanted.token),
+    ca: wanted.ca,
+    allowInsecureHttp: wanted.allowInsecureHttp
+  })
+  const written = { ...base, ...idle, intent }
+  if (noDaemon) return { ...written, message: `Wrote the joining intent ${intent}. ${START}` }
+  const daemon = yield* findDaemon
+  if (Option.isNone(daemon)) {
+    return {
+      ...written,
+      daemon: "stopped",
+      message: `Wrote the joining intent ${intent}. No daemon runs for this home yet. ${START}`
+    } satisfies JoinReport
+  }
+  const { message, revision } = yield* restartIntoFleet(daemon.value).pipe(
+    Effect.catchTag("DaemonUnresponsive", (error) =>
+      Effect.fail(
+        new Refused({
+          message: `The joining intent ${intent} is written, but the daemon could not be asked to take it up. ${error.message}`
+        })
+      )
+    )
+  )
+  const outcome = { ...written, daemon: "restarting", revision, message } satisfies JoinReport
+  return outcome
+})
+
+const START = "Start the daemon to take it up: holdfast daemon"

@@ -1,0 +1,72 @@
+/** Where log lines go: to the terminal or its JSON reader on stderr, and to a file that is rotated. */
+import { Config, Console, Effect, FileSystem, Layer, Logger, Path, Ref, References } from "effect"
+
+/** A log file is set aside when it has grown to this many bytes. */
+export const ROTATE_AT_BYTES = 10 * 1_048_576
+/** How many log files are kept, the current one included. */
+export const KEPT_FILES = 5
+
+const FLUSH_WINDOW = "250 millis"
+const FILE = "daemon.log"
+
+const Level = Config.withDefault(
+  Config.Literals(["Trace", "Debug", "Info", "Warn", "Error"], "HOLDFAST_LOG_LEVEL"),
+  "Info"
+)
+
+/**
+ * Human lines on a terminal, JSON lines otherwise, always on stderr; JSON lines also in `<directory>/daemon.log`. On a
+ * disk that cannot be written lines are dropped and counted, and the count is written as soon as that works again.
+ */
+export const logsLayer = (directory: string) =>
+  Layer.mergeAll(
+    Logger.layer([terminalLogger, fileLogger(directory)]),
+    Layer.succeed(References.LogToStderr, true),
+    Layer.effect(References.MinimumLogLevel, Level)
+  )
+
+const terminalLogger = Effect.sync(() =>
+  globalThis.process.stderr.isTTY === true ? Logger.consolePretty() : Logger.withConsoleError(Logger.formatJson)
+)
+
+const fileLogger = Effect.fnUntraced(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const dropped = yield* Ref.make(0)
+  const file = path.join(directory, FILE)
+  const kept = (index: number) => (index === 0 ? file : `${file}.${index}`)
+
+  const rotate = Effect.gen(function* () {
+    for (let index = KEPT_FILES - 2; index >= 0; index--) {
+      if (yield* fs.exists(kept(index))) yield* fs.rename(kept(index), kept(index + 1))
+    }
+  })
+
+  const sizeOf = fs.stat(file).pipe(
+    Effect.map(({ size }) => Number(size)),
+    Effect.orElseSucceed(() => 0)
+  )
+
+  const append = Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
+    yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+    if ((yield* sizeOf) >= ROTATE_AT_BYTES) yield* rotate
+    const missing = yield* Ref.get(dropped)
+    const note =
+      missing === 0 ? [] : [JSON.stringify({ message: `${missing} log lines were dropped`, logLevel: "WARN" })]
+    yield* fs.writeFileString(file, [...note, ...lines, ""].join("\n"), { flag: "a", mode: 0o600 })
+    yield* Ref.update(dropped, (known) => known - missing)
+  })
+
+  const flush = (lines: ReadonlyArray<string>) =>
+    Effect.matchEffect(append(lines), {
+      onSuccess: () => Effect.void,
+      onFailure: (error) =>
+        Effect.flatMap(
+          Ref.getAndUpdate(dropped, (known) => known + lines.length),
+          (known) =>
+            known > 0 ? Effect.void : Console.error(`holdfast: the log file cannot be written: ${error.message}`)
+        )
+    })
+
+  return yield* Logger.batched(Logger.formatJson, { window: FLUSH_WINDOW, flush })
+})

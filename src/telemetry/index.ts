@@ -1,0 +1,1 @@
+export { KEPT_FILES, logsLayer, ROTATE_AT_BYTES } from "./Logs.ts"

@@ -1,0 +1,236 @@
+/** The built program as real processes: central, commands, and a daemon under a loop that relaunches it. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Status } from "../../src/domain/index.ts"
+
+const root = join(import.meta.dirname, "..", "..")
+export const program = join(root, "dist", "main.js")
+export const pluginFixtures = join(root, "test", "fixtures", "plugins")
+
+const pinned = () => {
+  try {
+    return realpathSync(createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`))
+  } catch {
+    return process.execPath
+  }
+}
+export const node = pinned()
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export type Environment = Readonly<Record<string, string>>
+
+const environment = (more: Environment): NodeJS.ProcessEnv => {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
+  return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...more }
+}
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Waits for a value; the last reason is in the error. */
+export const eventually = async <A>(what: string, probe: () => A | undefined | Promise<A | undefined>, ms = 20_000) => {
+  const end = Date.now() + ms
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined) return found
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${ms} ms`)
+    await sleep(30)
+  }
+}
+
+const launch = (args: ReadonlyArray<string>, env: Environment) => {
+  const child = spawn(node, [program, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
+  let stdout = ""
+  let stderr = ""
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()))
+  const ended = new Promise<Ended>((resolve) =>
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))
+  )
+  return { child, ended, stdout: () => stdout, stderr: () => stderr }
+}
+
+/** Runs a command to its end. */
+export const holdfast = (args: ReadonlyArray<string>, env: Environment = {}): Promise<Ended> => launch(args, env).ended
+
+const stopChild = async (child: ChildProcess, ended: Promise<Ended>): Promise<Ended> => {
+  if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM")
+  return await ended
+}
+
+export const scratch = (): string => mkdtempSync(join(tmpdir(), "holdfast-e2e-"))
+
+export interface Central {
+  readonly url: string
+  readonly data: string
+  readonly token: (config?: string) => Promise<string>
+  readonly put: (document: unknown, options?: { readonly force?: boolean }) => Promise<string>
+  readonly stop: () => Promise<Ended>
+}
+
+/** A central on a free port; `externalUrl` is what its documents must name. */
+export const startCentral = async (
+  data: string,
+  options: { readonly externalUrl?: string; readonly port?: number } = {}
+): Promise<Central> => {
+  const external = options.externalUrl === undefined ? [] : ["--external-url", options.externalUrl]
+  const { child, ended, stderr, stdout } = launch(
+    ["central", "--data", data, "--port", String(options.port ?? 0), "--json", ...external],
+    {}
+  )
+  const line = await eventually(`central listens (${stderr()})`, () => {
+    const first = stdout().split("\n", 1)[0] ?? ""
+    return stdout().includes("\n") ? first : undefined
+  })
+  const { listening } = JSON.parse(line) as { readonly listening: string }
+  const json = async (args: ReadonlyArray<string>) => {
+    const run = await holdfast(["central", ...args, "--data", data, "--json"])
+    if (run.code !== 0) throw new Error(`central ${args.join(" ")}: ${run.code} ${run.stderr}${run.stdout}`)
+    return JSON.parse(run.stdout) as Record<string, string>
+  }
+  return {
+    url: listening,
+    data,
+    token: async (config = "main") => (await json(["token", "create", "--config", config]))["token"] ?? "",
+    put: async (document, { force = false } = {}) => {
+      const file = join(data, "put.json")
+      writeFileSync(file, typeof document === "string" ? document : JSON.stringify(document))
+      const answer = await json(["config", "put", "main", file, ...(force ? ["--force"] : [])])
+      return answer["etag"] ?? ""
+    },
+    stop: () => stopChild(child, ended)
+  }
+}
+
+/** The document with one central sink, and what else is wanted in it. */
+export const documentFor = (url: string, more: object = {}, settings: object = {}): object => ({
+  version: 2,
+  sinks: {
+    central: { plugin: "@holdfast/central", config: { url, identity: {}, poll_interval_seconds: 5, ...settings } }
+  },
+  ...more
+})
+
+/** A home, and its daemon under a loop that relaunches it whenever it ends. */
+export class Gateway {
+  readonly home: string
+  readonly env: Environment
+  /** How each process of the daemon ended, oldest first. */
+  readonly exits: Array<Ended> = []
+  private current: ReturnType<typeof launch> | undefined
+  private supervised = false
+
+  constructor(env: Environment = {}) {
+    this.home = scratch()
+    this.env = { HOLDFAST_HOME: this.home, HOLDFAST_PORT: "0", ...env }
+  }
+
+  run(...args: ReadonlyArray<string>): Promise<Ended> {
+    return holdfast(args, this.env)
+  }
+
+  /** Starts the daemon; with `relaunch` it is started again after every end, as a service manager does. */
+  start({ relaunch = true } = {}): void {
+    this.supervised = relaunch
+    this.launchOnce()
+  }
+
+  private launchOnce(): void {
+    const run = launch(["daemon"], this.env)
+    this.current = run
+    void run.ended.then(async (ended) => {
+      this.exits.push(ended)
+      if (!this.supervised) return
+      if (ended.code !== 75) await sleep(20)
+      if (this.supervised) this.launchOnce()
+    })
+  }
+
+  get pid(): number {
+    return this.current?.child.pid ?? 0
+  }
+
+  get log(): string {
+    return [...this.exits.map(({ stderr }) => stderr), this.current?.stderr() ?? ""].join("\n")
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.current?.child.kill(name)
+  }
+
+  /** Ends the daemon in order and answers how. */
+  async stop(): Promise<Ended | undefined> {
+    this.supervised = false
+    const run = this.current
+    return run === undefined ? undefined : await stopChild(run.child, run.ended)
+  }
+
+  async status(): Promise<Status> {
+    const { code, stderr, stdout } = await this.run("status", "--json")
+    if (code !== 0) throw new Error(`status: ${code} ${stderr}`)
+    return JSON.parse(stdout) as Status
+  }
+
+  /** Reads the status file, which is cheaper than the command. */
+  quickStatus(): Status | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.home, "state", "run", "status.json"), "utf8")) as Status
+    } catch {
+      return undefined
+    }
+  }
+
+  async until(what: string, holds: (status: Status) => boolean, ms?: number): Promise<Status> {
+    try {
+      return await eventually(
+        what,
+        () => {
+          const status = this.quickStatus()
+          return status !== undefined && holds(status) ? status : undefined
+        },
+        ms
+      )
+    } catch (error) {
+      throw new Error(`${String(error)}\n${JSON.stringify(this.quickStatus(), null, 1)}\n${this.log.slice(-4_000)}`)
+    }
+  }
+
+  promoted(etag: string, ms?: number): Promise<Status> {
+    return this.until(
+      `promotion of ${etag}`,
+      ({ remote_config }) =>
+        remote_config?.running_etag === etag &&
+        remote_config.last_known_good?.etag === etag &&
+        remote_config.probation === null,
+      ms
+    )
+  }
+
+  /** Every file below the home with its content's SHA-256, and whether `needle` is in it. */
+  files(needle: string): ReadonlyArray<{ readonly path: string; readonly digest: string; readonly contains: boolean }> {
+    return readdirSync(this.home, { recursive: true, encoding: "utf8" })
+      .filter((path) => statSync(join(this.home, path), { throwIfNoEntry: false })?.isFile() === true)
+      .map((path) => {
+        const bytes = readFileSync(join(this.home, path))
+        return {
+          path,
+          digest: createHash("sha256").update(bytes).digest("hex"),
+          contains: bytes.includes(needle)
+        }
+      })
+  }
+
+  async remove(): Promise<void> {
+    await this.stop()
+    rmSync(this.home, { recursive: true, force: true })
+  }
+}

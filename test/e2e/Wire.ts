@@ -1,0 +1,67 @@
+/** A proxy between gateways and central that writes down every exchange, and can play dead. */
+import { createServer, request as httpRequest, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+
+export interface Exchange {
+  /** Wall clock when the answer's head came, ms. */
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly ifNoneMatch: string | undefined
+  readonly status: number
+  readonly etag: string | undefined
+}
+
+export interface Wire {
+  readonly url: string
+  readonly log: ReadonlyArray<Exchange>
+  /** Where requests go; null: every connection is cut. */
+  target: string | null
+  readonly close: () => Promise<void>
+}
+
+export const openWire = async (): Promise<Wire> => {
+  const log: Array<Exchange> = []
+  const server: Server = createServer((incoming, outgoing) => {
+    if (wire.target === null) {
+      incoming.socket.destroy()
+      return
+    }
+    const to = new URL(wire.target)
+    const onward = httpRequest(
+      {
+        host: to.hostname,
+        port: to.port,
+        method: incoming.method,
+        path: incoming.url,
+        headers: { ...incoming.headers, host: to.host }
+      },
+      (answer) => {
+        log.push({
+          at: Date.now(),
+          method: incoming.method ?? "",
+          path: incoming.url ?? "",
+          ifNoneMatch: incoming.headers["if-none-match"],
+          status: answer.statusCode ?? 0,
+          etag: answer.headers.etag
+        })
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      }
+    )
+    onward.on("error", () => incoming.socket.destroy())
+    incoming.pipe(onward)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const wire: Wire = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    log,
+    target: null,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(() => resolve())
+      })
+  }
+  return wire
+}
