@@ -91,13 +91,16 @@ const joinSetup = setup({
   }
 })
 
+/** What is no number of ms says nothing about the expiry: the identity is used until a 401. */
+const sane = (ms: number): number => (Number.isFinite(ms) ? ms : REFRESH_MAX_MS)
+
 const acquired = ({ event }: { readonly event: unknown }): Partial<JoinContext> => {
   const output = outputOf<AcquiredIdentity>(event)
   return {
     attempt: 0,
     problem: null,
     jitter: output.jitter,
-    refreshInMs: Math.max(output.refreshInMs, REFRESH_MIN_MS),
+    refreshInMs: Math.max(sane(output.refreshInMs), REFRESH_MIN_MS),
     refreshSpent: output.expiryUnknown
   }
 }
@@ -146,7 +149,7 @@ export const Join = joinSetup.createMachine({
             actions: assign(({ event }) => ({
               token: event.output.token,
               jitter: event.output.jitter,
-              refreshInMs: event.output.refreshInMs,
+              refreshInMs: sane(event.output.refreshInMs),
               problem: null
             }))
           },

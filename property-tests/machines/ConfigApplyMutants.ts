@@ -105,7 +105,7 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       () => ({ always: "flipping" })
     )
   ),
-  mutant("rolls back to a slot without asking whether it is usable", ["slotLoops"], (machine) =>
+  mutant("rolls back to a slot without asking whether it is usable", ["flipsToUsable"], (machine) =>
     withGuards(machine, {
       toBare: () => false,
       nowhereToGo: () => false,
@@ -171,7 +171,7 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       return reconciled(disk, isForeign ? markerDropped(state) : state, context.lost)
     })
   ),
-  mutant("never arms a lost probation (E7)", ["unwatched"], (machine) =>
+  mutant("never arms a lost probation (E7)", ["recovers"], (machine) =>
     reconciling(machine, (context) => {
       const had = context.state.marker !== undefined
       const next = reconciled(context.disk, context.state, context.lost)
@@ -187,7 +187,7 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
         : { ...next, marker: freshMarker(context.disk, slot) }
     })
   ),
-  mutant("falls back to whatever is intact", ["bootsWhatIsProvenButDamaged"], (machine) => {
+  mutant("falls back to whatever is intact", ["flipsToUsable"], (machine) => {
     const guarded = withGuards(machine, {
       refugeFound: ({ context }: Args) => {
         const slot = activeSlot(context.disk)
@@ -200,7 +200,7 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       })
     )
   }),
-  mutant("blames a revision for bit rot", ["blamelessRot"], (machine) =>
+  mutant("blames a revision for bit rot", ["rotBlamesNobody"], (machine) =>
     withState(machine, "boot.recordingCorrupt", (state) => ({
       ...state,
       entry: [
@@ -228,10 +228,10 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
     withGuards(machine, { fresh: () => true })
   ),
   mutant("expires with budget left", ["windowSpent"], (machine) => withGuards(machine, { partsLeft: () => false })),
-  mutant("goes on after a flip whose end is unknown", ["recovers", "slotsSpared"], (machine) =>
-    withState(machine, "steady.committing.flip", (state) => invokes(state, { onError: "failed" }))
+  mutant("takes the marker back after a flip whose end is unknown", ["armsAfterLoss"], (machine) =>
+    withState(machine, "steady.committing.flip", (state) => invokes(state, { onError: "undoing" }))
   ),
-  mutant("restores a quarantine entry when there is nowhere to go", ["activeNotQuarantinedEver"], (machine) =>
+  mutant("restores a quarantine entry when there is nowhere to go", ["activeNotQuarantined"], (machine) =>
     withState(machine, "boot.reconciling", (state) => ({
       ...state,
       always: [
@@ -287,7 +287,47 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
   mutant("forgets what an operator asked for while it was busy", ["retriesAreKept"], (machine) =>
     withGuards(machine, { unwritten: () => false })
   ),
-  mutant("blames the revision twice for one rollback", ["rolledBackOnce"], (machine) =>
+  {
+    name: "spends calendar time on a probation",
+    machine: "configApply",
+    killedBy: ["wallJumps"],
+    apply: (charts) => {
+      const { configApply } = charts
+      return configApply === undefined ? charts : { ...charts, configApply: { ...configApply, calendarDelays: ["part"] } }
+    }
+  },
+  mutant("does not give back what an orderly stop left of the budget", ["restartIsInvisible"], (machine) =>
+    withState(machine, "closing.writing", (state) =>
+      invokes(state, {
+        input: ({ context }: Args) => {
+          const { marker } = context.state
+          const spent = marker === undefined ? {} : { marker: { ...marker, budget_ms: Math.max(0, marker.budget_ms - 1_000) } }
+          return { state: { ...context.state, ...spent } }
+        }
+      })
+    )
+  ),
+  mutant("does not record an orderly exit", ["restartIsInvisible"], (machine) =>
+    withState(machine, "closing.writing", (state) =>
+      invokes(state, {
+        input: ({ context }: Args) => {
+          const { last_exit: _unsaid, ...rest } = context.state
+          return { state: rest }
+        }
+      })
+    )
+  ),
+  mutant("charges two parts for a start", ["killIsNearlyInvisible"], (machine) =>
+    withState(machine, "boot.counting", (state) =>
+      invokes(state, {
+        input: ({ context }: Args) => {
+          const next = started(context.disk, context.state, context.start)
+          return { state: started(context.disk, next, "explained") }
+        }
+      })
+    )
+  ),
+  mutant("blames the revision twice for one rollback", ["countsOnce"], (machine) =>
     withState(machine, "rollingBack.intent", (state) =>
       invokes(state, {
         input: ({ context }: Args) => {

@@ -1,5 +1,5 @@
 /** Requests to central: bounded in size and time, and never carrying a credential to another origin. */
-import { Context, Duration, Effect, Layer, Option, Predicate, Redacted, Ref, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Option, Predicate, Redacted, Schema, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { ErrorBody, MAX_DOCUMENT_BYTES } from "../domain/index.ts"
 
@@ -36,7 +36,8 @@ export class CentralHttp extends Context.Service<
   static readonly layer = Layer.effect(
     CentralHttp,
     Effect.gen(function* () {
-      const client = yield* HttpClient.HttpClient
+      // A body that is not read to its end, of a document too large or of a redirect, is cancelled with the scope.
+      const client = HttpClient.withScope(yield* HttpClient.HttpClient)
 
       const send = (spec: CentralRequest, url: string) =>
         HttpClientRequest.make(spec.method)(url).pipe(
@@ -52,7 +53,7 @@ export class CentralHttp extends Context.Service<
         spec: CentralRequest,
         url: string,
         left: number
-      ): Effect.Effect<HttpClientResponse.HttpClientResponse, CentralUnreachable> =>
+      ): Effect.Effect<HttpClientResponse.HttpClientResponse, CentralUnreachable, Scope.Scope> =>
         Effect.flatMap(Effect.mapError(send(spec, url), unreachable(url)), (response) => {
           const location = response.headers["location"]
           if (response.status < 300 || response.status >= 400 || response.status === 304 || location === undefined) {
@@ -120,40 +121,55 @@ const readBody = Effect.fnUntraced(function* (response: HttpClientResponse.HttpC
   const announced = Number(response.headers["content-length"] ?? "0")
   if (announced > MAX_DOCUMENT_BYTES) return null
   if (response.status === 304 || response.status === 204) return new Uint8Array(0)
-  const chunks = yield* Ref.make<ReadonlyArray<Uint8Array>>([])
-  const size = yield* Ref.make(0)
+  const body = makeBody()
   yield* response.stream.pipe(
-    Stream.takeWhileEffect((chunk) =>
-      Effect.gen(function* () {
-        const total = yield* Ref.updateAndGet(size, (known) => known + chunk.length)
-        if (total > MAX_DOCUMENT_BYTES) return false
-        yield* Ref.update(chunks, (known) => [...known, chunk])
-        return true
-      })
-    ),
-    Stream.runDrain,
+    Stream.runForEachWhile((chunk) => Effect.sync(() => body.add(chunk))),
     Effect.mapError(unreachable(url))
   )
-  return (yield* Ref.get(size)) > MAX_DOCUMENT_BYTES ? null : concat(yield* Ref.get(chunks))
+  return body.whole()
 })
 
-const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-  let offset = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, offset)
-    offset += chunk.length
+/** One buffer that doubles as it must: a body that drips in costs no more than one that comes at once. */
+const makeBody = () => {
+  let held = new Uint8Array(16_384)
+  let size = 0
+  return {
+    /** False once the body is larger than the cap. */
+    add: (chunk: Uint8Array): boolean => {
+      const total = size + chunk.length
+      if (total <= MAX_DOCUMENT_BYTES) {
+        if (total > held.length) {
+          const wider = new Uint8Array(Math.max(total, held.length * 2))
+          wider.set(held.subarray(0, size))
+          held = wider
+        }
+        held.set(chunk, size)
+      }
+      size = total
+      return size <= MAX_DOCUMENT_BYTES
+    },
+    /** The body; null when it is larger than the cap. */
+    whole: (): Uint8Array | null => (size > MAX_DOCUMENT_BYTES ? null : held.slice(0, size))
   }
-  return whole
 }
 
-/** What a non-2xx answer says: its status and its `error`, or the first 200 characters. */
-export const describeAnswer = ({ body, status }: CentralAnswer): string => {
+/**
+ * What a non-2xx answer says: its status and its `error`, or the first 200 characters. A server that repeats what it was
+ * sent must not bring a secret of ours into messages and logs.
+ */
+export const describeAnswer = (
+  { body, status }: CentralAnswer,
+  secrets: ReadonlyArray<Redacted.Redacted<string>>
+): string => {
   const text = body === null ? "" : new TextDecoder().decode(body)
   const known = Schema.decodeUnknownOption(Schema.fromJsonString(ErrorBody))(text)
-  const said = Option.isSome(known) ? known.value.error : printable(text).slice(0, 200)
-  return said === "" ? `central answered ${status}` : `central answered ${status}: ${said}`
+  const said = secrets.reduce(
+    (safe, secret) => safe.replaceAll(Redacted.value(secret), "<redacted>"),
+    Option.isSome(known) ? known.value.error : text
+  )
+  const short = printable(said).slice(0, 200)
+  return short === "" ? `central answered ${status}` : `central answered ${status}: ${short}`
 }
 
 /** Server-authored text without control characters. */
-export const printable = (text: string): string => text.replace(/\p{Cc}+/gu, " ").trim()
+export const printable = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").trim()

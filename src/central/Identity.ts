@@ -116,12 +116,17 @@ export class Identity extends Context.Service<
         return found
       })
 
-      const readIdentity = Effect.fnUntraced(function* (answer: CentralAnswer, known: string) {
+      const readIdentity = Effect.fnUntraced(function* (
+        answer: CentralAnswer,
+        known: string,
+        sent: Redacted.Redacted<string>
+      ) {
+        const said = () => describeAnswer(answer, [sent])
         if (answer.status === 401 || answer.status === 403) {
-          return yield* new CredentialRefused({ message: `${describeAnswer(answer)}. The credential is not accepted.` })
+          return yield* new CredentialRefused({ message: `${said()}. The credential is not accepted.` })
         }
         if (answer.status < 200 || answer.status > 299) {
-          return yield* new IdentityFailed({ message: describeAnswer(answer) })
+          return yield* new IdentityFailed({ message: said() })
         }
         const text = answer.body === null ? "" : new TextDecoder().decode(answer.body)
         const decoded = Schema.decodeUnknownResult(Schema.fromJsonString(IdentityResponse))(text)
@@ -157,7 +162,7 @@ export class Identity extends Context.Service<
           url: routeUrl(url, "/v1/identity/bootstrap"),
           json: { bootstrap_token: Redacted.value(token.value) }
         })
-        const identity = yield* readIdentity(answer, "")
+        const identity = yield* readIdentity(answer, "", token.value)
         const entry = { ...identity, bootstrap_token_fp: yield* fingerprint(token.value) }
         yield* keep(url, entry, "bootstrapped")
         return yield* outcome(entry)
@@ -174,7 +179,7 @@ export class Identity extends Context.Service<
           url: routeUrl(url, "/v1/identity/refresh"),
           bearer: known.value.jwt
         })
-        const identity = yield* readIdentity(answer, known.value.gateway_id)
+        const identity = yield* readIdentity(answer, known.value.gateway_id, known.value.jwt)
         const entry: IdentityEntry = { ...known.value, ...identity }
         yield* keep(url, entry, "refreshed")
         return yield* outcome(entry)

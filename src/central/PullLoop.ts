@@ -3,7 +3,7 @@
  *
  * @ref LLP 0003#answers [implements]: how an answer of HTTP becomes one of the table
  */
-import { Clock, Context, Effect, Layer, Option, Random, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Option, Random, type Redacted, Result } from "effect"
 import type { ConfigPull, PollAnswer, PollAnswerKind } from "../../machines/index.ts"
 import { ConfigControl, MAX_DOCUMENT_BYTES, parseRetryAfter, routeUrl, Version } from "../domain/index.ts"
 import type { Handlers } from "../statechart/index.ts"
@@ -40,28 +40,29 @@ export class PullLoop extends Context.Service<
         return answer
       })
 
-      const read = Effect.fnUntraced(function* (answer: CentralAnswer, sent: string | null) {
+      const read = Effect.fnUntraced(function* (
+        answer: CentralAnswer,
+        sent: { readonly etag: string | null; readonly jwt: Redacted.Redacted<string> }
+      ) {
+        const said = () => describeAnswer(answer, [sent.jwt])
         switch (answer.status) {
           case 200:
             return yield* readDocument(answer)
           case 304:
-            return sent === null
+            return sent.etag === null
               ? yield* answered("http_error", "central answered 304 although nothing was asked to compare with")
               : yield* answered("unchanged", "")
           case 401:
-            return yield* answered("unauthorized", describeAnswer(answer))
+            return yield* answered("unauthorized", said())
           case 404:
-            return yield* answered(
-              "not_found",
-              `${describeAnswer(answer)}. No configuration is registered for this machine.`
-            )
+            return yield* answered("not_found", `${said()}. No configuration is registered for this machine.`)
           case 429:
           case 503: {
             const seconds = parseRetryAfter(answer.headers["retry-after"], yield* Clock.currentTimeMillis)
-            return yield* answered("throttled", describeAnswer(answer), { retryAfterSeconds: seconds ?? 0 })
+            return yield* answered("throttled", said(), { retryAfterSeconds: seconds ?? 0 })
           }
           default:
-            return yield* answered("http_error", describeAnswer(answer))
+            return yield* answered("http_error", said())
         }
       })
 
@@ -74,8 +75,7 @@ export class PullLoop extends Context.Service<
         }
         const etag = headers["etag"] ?? ""
         if (etag === "") return yield* answered("missing_etag", "central serves a document without an ETag")
-        const json = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))(new TextDecoder().decode(body))
-        if (Option.isNone(json)) return yield* answered("invalid_json", "central serves a document that is not JSON")
+        if (!isJson(body)) return yield* answered("invalid_json", "central serves a document that is not JSON")
         return yield* answered("good", "", { etag, offer: yield* config.keepOffer(etag, body) })
       })
 
@@ -94,7 +94,7 @@ export class PullLoop extends Context.Service<
             headers: etag === null ? {} : { "if-none-match": etag }
           })
           .pipe(
-            Effect.flatMap((answer) => read(answer, etag)),
+            Effect.flatMap((answer) => read(answer, { etag, jwt: known.value.jwt })),
             Effect.catchTag("CentralUnreachable", (error) => answered("network_error", error.message))
           )
       })
@@ -122,3 +122,6 @@ export class PullLoop extends Context.Service<
     })
   )
 }
+
+const isJson = (body: Uint8Array): boolean =>
+  Result.isSuccess(Result.try(() => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))))

@@ -1,6 +1,7 @@
 /** `holdfast central`: the server of a fleet. */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import { terminalLogsLayer } from "../telemetry/index.ts"
 import { configCommand } from "./CentralConfigCommand.ts"
 import { dataFlag, Port } from "./CentralData.ts"
 import { gatewaysCommand } from "./CentralGatewaysCommand.ts"
@@ -40,7 +41,7 @@ export const centralCommand = Command.make(
       )
     }
     return yield* Effect.never
-  }, Effect.scoped)
+  }, (effect) => effect.pipe(Effect.scoped, Effect.provide(terminalLogsLayer)))
 ).pipe(
   Command.withDescription("Run the central server of a fleet on one directory, until it is stopped."),
   Command.withShortDescription("Run the central server of a fleet, and administer it"),

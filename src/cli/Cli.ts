@@ -27,22 +27,23 @@ const root = Command.make("holdfast").pipe(
   ])
 )
 
+const runCommand = Effect.fnUntraced(function* (argv: ReadonlyArray<string>) {
+  const version = yield* Version
+  const commands = yield* Effect.promise(() => loadCommands(argv))
+  yield* Command.runWith(root.pipe(Command.withSubcommands(commands)), { version })(argv)
+  return 0
+})
+
 /** Runs one command line; prints, and answers the exit code. An interrupt stays one. */
-export const cli = Effect.fnUntraced(
-  function* (argv: ReadonlyArray<string>) {
-    const version = yield* Version
-    const commands = yield* Effect.promise(() => loadCommands(argv))
-    yield* Command.runWith(root.pipe(Command.withSubcommands(commands)), { version })(argv)
-    return 0
-  },
-  Effect.catchCause((cause) => {
-    const failure = Cause.findErrorOption(cause)
-    if (Option.isSome(failure)) return Effect.as(explain(failure.value), exitCodeOf(failure.value))
-    return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.as(confess(Cause.squash(cause)), 1)
-  }),
-  Effect.provide(cliLayer),
-  Effect.provide(Version.layer)
-)
+export const cli = (argv: ReadonlyArray<string>) =>
+  runCommand(argv).pipe(
+    Effect.provide(Layer.mergeAll(cliLayer, Version.layer)),
+    Effect.catchCause((cause) => {
+      const failure = Cause.findErrorOption(cause)
+      if (Option.isSome(failure)) return Effect.as(explain(failure.value), exitCodeOf(failure.value))
+      return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.as(confess(Cause.squash(cause)), 1)
+    })
+  )
 
 interface Failure {
   readonly _tag: string
@@ -64,6 +65,8 @@ export const main = (argv: ReadonlyArray<string>): void => {
   const interrupted = MutableRef.make(130)
   const expected = Effect.sync(() => {
     MutableRef.set(interrupted, 0)
+    // A terminal that closes ends what runs in it in order as well.
+    globalThis.process.once("SIGHUP", () => globalThis.process.kill(globalThis.process.pid, "SIGTERM"))
   })
   cli(argv).pipe(
     Effect.provideService(OrderlyEnd, { expected }),

@@ -1,8 +1,12 @@
 /** `holdfast up`. */
-import { Effect, Option } from "effect"
+import { Effect, Layer, Option, References } from "effect"
 import { Command, Flag } from "effect/cli"
+import { terminalLogsLayer } from "../telemetry/index.ts"
 import { Port } from "./CentralData.ts"
 import { OrderlyEnd } from "./OrderlyEnd.ts"
+
+/** The story is told on stdout; of what central logs only trouble is shown. */
+const quiet = Layer.merge(terminalLogsLayer, Layer.succeed(References.MinimumLogLevel, "Warn"))
 
 /** A central and one gateway on this machine, until Ctrl-C. */
 export const upCommand = Command.make(
@@ -26,8 +30,8 @@ export const upCommand = Command.make(
   Effect.fnUntraced(function* ({ fresh, home, port }) {
     const { up } = yield* Effect.promise(() => import("../up/index.ts"))
     yield* (yield* OrderlyEnd).expected
-    yield* up({ home: Option.getOrUndefined(home), port: Option.getOrUndefined(port), fresh })
-  })
+    return yield* up({ home: Option.getOrUndefined(home), port: Option.getOrUndefined(port), fresh })
+  }, Effect.provide(quiet))
 ).pipe(
   Command.withDescription("Run a central and one gateway on this machine, and watch a revision roll out. Ctrl-C ends it."),
   Command.withShortDescription("The whole thing on this machine, to look at"),

@@ -1,5 +1,5 @@
 /** `state/run/status.json`: how commands find a live daemon, and what they say of one that is down. */
-import { Duration, Effect, FileSystem, Ref, Schema, Semaphore, Stream } from "effect"
+import { Duration, Effect, FileSystem, Queue, Ref, Schema, Semaphore, Stream } from "effect"
 import { Home, type Status, StatusJson } from "../domain/index.ts"
 import { Journal } from "../statechart/index.ts"
 import { directoryMode, fileMode } from "../storage/index.ts"
@@ -36,10 +36,18 @@ export const keepStatusFile = Effect.fn("daemon.keep-status-file")(function* (st
     oneAtATime.withPermits(1),
     Effect.provideContext(services)
   )
+  const due = yield* Queue.sliding<void>(1)
   yield* journal.stream.pipe(
-    Stream.debounce(QUIET),
+    Stream.filter(({ changed }) => changed),
     Stream.merge(Stream.tick(AT_LEAST)),
-    Stream.runForEach(() => write),
+    Stream.runForEach(() => Queue.offer(due, undefined)),
+    Effect.forkScoped
+  )
+  // At most one file per quiet time, and the last transition is always in the last one.
+  yield* Queue.take(due).pipe(
+    Effect.andThen(Effect.sleep(QUIET)),
+    Effect.andThen(write),
+    Effect.forever,
     Effect.forkScoped
   )
   return { write }

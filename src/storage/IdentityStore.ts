@@ -1,7 +1,13 @@
-/** `identity.json` and its second copy: one credential per central, and the last URL that confirmed. */
+/**
+ * `identity.json` and its second copy: one credential per central, and the last URL that confirmed.
+ *
+ * The text begins with a digest of the rest of it: a bit that flips inside a credential leaves valid JSON, and the good
+ * copy would never be asked. A file without one (written by others) is taken as it is.
+ */
 import { Context, Effect, Layer, Option, Path, Schema, Semaphore } from "effect"
 import { Home, type IdentityEntry, type IdentityFile, IdentityFileJson } from "../domain/index.ts"
 import { DurableFiles } from "./DurableFiles.ts"
+import { sha256Hex } from "./Sha256.ts"
 import { type StorageError } from "./StorageError.ts"
 
 const EMPTY: IdentityFile = { version: 1, identities: {} }
@@ -41,8 +47,11 @@ export class IdentityStore extends Context.Service<
         files
           .read(path.join(home.state, name))
           .pipe(
-            Effect.map(
-              Option.map((bytes) => Schema.decodeUnknownOption(IdentityFileJson)(new TextDecoder().decode(bytes)))
+            Effect.flatMap(
+              Option.match({
+                onNone: () => Effect.succeedNone,
+                onSome: (bytes) => Effect.asSome(understood(new TextDecoder().decode(bytes)))
+              })
             )
           )
 
@@ -55,7 +64,7 @@ export class IdentityStore extends Context.Service<
       }).pipe(Effect.withSpan("IdentityStore.read"))
 
       const write = Effect.fnUntraced(function* (file: IdentityFile) {
-        const text = yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie)
+        const text = yield* sealed(yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie))
         yield* files.makeDirectory(home.state)
         yield* files.write(home.state, MAIN, text)
         yield* files.write(home.state, COPY, text)
@@ -102,3 +111,17 @@ export class IdentityStore extends Context.Service<
 }
 
 const known = (file: IdentityFile, source: KnownIdentities["source"]): KnownIdentities => ({ file, source })
+
+const SEAL = /^\{"digest":"([0-9a-f]{64})",/
+
+const digestOf = (text: string) => sha256Hex(new TextEncoder().encode(text))
+
+/** The same object with its digest as first key. */
+const sealed = (text: string) => Effect.map(digestOf(text), (digest) => `{"digest":"${digest}",${text.slice(1)}`)
+
+/** None: it is no such file, of another version, or not what was written. */
+const understood = Effect.fnUntraced(function* (text: string) {
+  const seal = SEAL.exec(text)
+  if (seal !== null && (yield* digestOf(`{${text.slice(seal[0].length)}`)) !== seal[1]) return Option.none()
+  return Schema.decodeUnknownOption(IdentityFileJson)(text)
+})

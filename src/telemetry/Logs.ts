@@ -1,4 +1,4 @@
-/** Where log lines go: to the terminal or its JSON reader on stderr, and to a file that is rotated. */
+/** Where log lines go: to the person or program that reads stderr, and to a file that is rotated. */
 import { Config, Console, Effect, FileSystem, Layer, Logger, Path, Ref, References } from "effect"
 
 /** A log file is set aside when it has grown to this many bytes. */
@@ -9,25 +9,53 @@ export const KEPT_FILES = 5
 const FLUSH_WINDOW = "250 millis"
 const FILE = "daemon.log"
 
-const Level = Config.withDefault(
-  Config.Literals(["Trace", "Debug", "Info", "Warn", "Error"], "HOLDFAST_LOG_LEVEL"),
-  "Info"
+const LEVELS = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  warning: "Warn",
+  error: "Error"
+} as const
+
+const isLevel = (name: string): name is keyof typeof LEVELS => Object.hasOwn(LEVELS, name)
+
+/** `HOLDFAST_LOG_LEVEL`, in any case: trace, debug, info, warn or error. What is none of them must not stop a daemon. */
+const level = Config.withDefault(Config.String("HOLDFAST_LOG_LEVEL"), "info").pipe(
+  Config.map((name) => {
+    const known = name.trim().toLowerCase()
+    return isLevel(known) ? LEVELS[known] : "Info"
+  })
+)
+
+const levelLayer = Layer.effect(References.MinimumLogLevel, level)
+
+// https://no-color.org: set and not empty.
+const colors = Config.withDefault(Config.String("NO_COLOR"), "").pipe(Config.map((value) => value === ""))
+
+const terminalLogger = Effect.map(colors, (colors) =>
+  globalThis.process.stderr.isTTY === true
+    ? Logger.consolePretty({ colors })
+    : Logger.withConsoleError(Logger.formatJson)
+)
+
+/** Human lines on a terminal, JSON lines otherwise, always on stderr. */
+export const terminalLogsLayer = Layer.mergeAll(
+  Logger.layer([terminalLogger]),
+  Layer.succeed(References.LogToStderr, true),
+  levelLayer
 )
 
 /**
- * Human lines on a terminal, JSON lines otherwise, always on stderr; JSON lines also in `<directory>/daemon.log`. On a
- * disk that cannot be written lines are dropped and counted, and the count is written as soon as that works again.
+ * As {@link terminalLogsLayer}, and JSON lines in `<directory>/daemon.log`. On a disk that cannot be written lines are
+ * dropped and counted, and the count is written as soon as that works again.
  */
 export const logsLayer = (directory: string) =>
   Layer.mergeAll(
     Logger.layer([terminalLogger, fileLogger(directory)]),
     Layer.succeed(References.LogToStderr, true),
-    Layer.effect(References.MinimumLogLevel, Level)
+    levelLayer
   )
-
-const terminalLogger = Effect.sync(() =>
-  globalThis.process.stderr.isTTY === true ? Logger.consolePretty() : Logger.withConsoleError(Logger.formatJson)
-)
 
 const fileLogger = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
@@ -51,8 +79,7 @@ const fileLogger = Effect.fnUntraced(function* (directory: string) {
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
     if ((yield* sizeOf) >= ROTATE_AT_BYTES) yield* rotate
     const missing = yield* Ref.get(dropped)
-    const note =
-      missing === 0 ? [] : [JSON.stringify({ message: `${missing} log lines were dropped`, logLevel: "WARN" })]
+    const note = missing === 0 ? [] : [JSON.stringify({ message: `${missing} log lines were dropped`, level: "WARN" })]
     yield* fs.writeFileString(file, [...note, ...lines, ""].join("\n"), { flag: "a", mode: 0o600 })
     yield* Ref.update(dropped, (known) => known - missing)
   })

@@ -1,5 +1,5 @@
 /** The gateway of `holdfast up` as a child process: started, watched, started again. */
-import { Clock, Duration, Effect, Option, Ref, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Ref, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 
 /** Exit code of a daemon that wants to be started again: EX_TEMPFAIL. */
@@ -68,7 +68,7 @@ export const supervise = Effect.fnUntraced(function* (
     )
     const code = yield* Effect.option(child.exitCode)
     // What it said last may still be in the pipe.
-    yield* Effect.timeoutOption(Effect.fromYieldable(listening), Duration.millis(200))
+    yield* Effect.timeoutOption(Fiber.await(listening), Duration.millis(200))
     const ended: Ended = { code: Option.getOrNull(code), complaint: yield* Ref.get(lines) }
     return ended
   }).pipe(Effect.scoped)

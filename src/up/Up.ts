@@ -1,12 +1,25 @@
 /** Puts `holdfast up` together: a central in this process, a gateway in a child, and the story of both. */
-import { Clock, Config, Console, DateTime, Duration, Effect, Fiber, FileSystem, Layer, Option, Path, Ref, Schema } from "effect"
+import {
+  Clock,
+  Config,
+  Console,
+  DateTime,
+  Duration,
+  Effect,
+  FileSystem,
+  Layer,
+  Option,
+  Path,
+  Schema,
+  Semaphore
+} from "effect"
 import { Admin, serve } from "../central-server/index.ts"
 import { ControlFiles } from "../config/index.ts"
-import { Home, seedDocument, StatusJson } from "../domain/index.ts"
+import { Home, seedDocument, type Status, StatusJson } from "../domain/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
 import { documentsFor, thingsToTry } from "./Documents.ts"
 import { ownProgram, type Program, supervise, type Watcher } from "./GatewayProcess.ts"
-import { nothingTold, tell } from "./Story.ts"
+import { type Event, nothingTold, tell } from "./Story.ts"
 import { openHome, type UpHome, UpRefused } from "./UpHome.ts"
 
 /** What `up` is started with. */
@@ -20,7 +33,7 @@ export interface UpOptions {
 }
 
 const CONFIG = "fleet"
-const LOOK_MS = 100
+const LOOK = Duration.millis(100)
 
 /** Runs until it is interrupted: then the gateway ends, and central after it. */
 export const up = Effect.fn("up")(function* (options: UpOptions) {
@@ -39,22 +52,26 @@ export const up = Effect.fn("up")(function* (options: UpOptions) {
   yield* prepareFleet(home, central.externalUrl)
 
   const program = yield* ownProgram
-  const running = yield* Ref.make<number | null>(null)
+  const story = yield* makeStory(home, begin, say, yield* hints(program, home))
   const watcher: Watcher = {
-    started: (pid) => Effect.andThen(Ref.set(running, pid), say(`gateway started (pid ${pid})`)),
-    restarts: say("restarting into what was decided"),
+    started: (pid) => Effect.andThen(story.follow(pid), say(`gateway started (pid ${pid})`)),
+    restarts: Effect.andThen(story.end, say("restarting into what was decided")),
     ended: ({ code, complaint }, wait) =>
-      say(
-        [
-          `gateway ended (${code === null ? "by a signal" : `exit code ${code}`}); it is started again in ${wait} s`,
-          ...complaint.map((line) => `           ${line}`)
-        ].join("\n")
+      Effect.andThen(
+        story.end,
+        say(
+          [
+            `gateway ended (${code === null ? "by a signal" : `exit code ${code}`}); it is started again in ${wait} s`,
+            ...complaint.map((line) => `           ${line}`)
+          ].join("\n")
+        )
       )
   }
   const environment = { HOLDFAST_HOME: home.gateway, HOLDFAST_PORT: String(home.ports.gateway) }
-  const gateway = yield* Effect.forkScoped(supervise(program, environment, watcher))
-  yield* Effect.forkScoped(narrate(home, running, begin, say, hints(program, home)))
-  return yield* Fiber.join(gateway).pipe(Effect.onInterrupt(() => say("stopping: first the gateway, then central")))
+  yield* story.look.pipe(Effect.andThen(Effect.sleep(LOOK)), Effect.forever, Effect.forkScoped)
+  return yield* supervise(program, environment, watcher).pipe(
+    Effect.onInterrupt(() => say("stopping: first the gateway, then central"))
+  )
 }, Effect.scoped)
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
@@ -130,45 +147,58 @@ const hints = ({ script }: Program, home: UpHome) =>
   })
 
 /** Follows what the gateway writes after each of its transitions, which is what its API says as well. */
-const narrate = Effect.fnUntraced(function* <R>(
+const makeStory = Effect.fnUntraced(function* (
   home: UpHome,
-  running: Ref.Ref<number | null>,
   begin: number,
   say: (text: string) => Effect.Effect<void>,
-  hints: Effect.Effect<ReadonlyArray<string>, never, R>
+  hints: ReadonlyArray<string>
 ) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  const oneTeller = yield* Semaphore.make(1)
   const file = path.join(home.gateway, "state", "run", "status.json")
   const read = fs.readFileString(file).pipe(
     Effect.map(Schema.decodeUnknownOption(StatusJson)),
-    Effect.orElseSucceed(() => Option.none())
+    Effect.orElseSucceed(() => Option.none<Status>())
   )
+  let pid: number | null = null
   let told = nothingTold(DateTime.formatIso(DateTime.makeUnsafe(begin)))
   let probationSince = begin
   let hinted = false
-  while (true) {
-    const status = yield* read
-    // Otherwise it is what an earlier process left.
-    if (Option.isSome(status) && status.value.daemon.pid === (yield* Ref.get(running))) {
-      const [next, events] = tell(told, status.value)
-      told = next
-      for (const { kind, text } of events) {
-        const now = yield* Clock.currentTimeMillis
-        if (kind === "probation") probationSince = now
-        const took =
-          kind === "promoted" && !hinted
-            ? `, ${seconds(now - begin)} after the start`
-            : kind === "promoted"
-              ? `, after ${seconds(now - probationSince)} on probation`
-              : ""
-        yield* say(`${text}${took}`)
-        if (kind === "promoted" && !hinted) {
-          hinted = true
-          for (const line of yield* hints) yield* Console.log(line)
-        }
-      }
-    }
-    yield* Effect.sleep(Duration.millis(LOOK_MS))
+
+  const tellOne = Effect.fnUntraced(function* ({ kind, text }: Event) {
+    const now = yield* Clock.currentTimeMillis
+    if (kind === "probation") probationSince = now
+    if (kind !== "promoted") return yield* say(text)
+    if (hinted) return yield* say(`${text}, after ${seconds(now - probationSince)} on probation`)
+    hinted = true
+    yield* say(`${text}, ${seconds(now - begin)} after the start`)
+    for (const line of hints) yield* Console.log(line)
+  })
+
+  const tellNew = Effect.fnUntraced(function* (status: Status) {
+    const [next, events] = tell(told, status)
+    told = next
+    yield* Effect.forEach(events, tellOne, { discard: true })
+  })
+
+  return {
+    /** From here on the story is the one of this process. */
+    follow: (started: number) =>
+      Effect.sync(() => {
+        pid = started
+      }),
+    look: Effect.gen(function* () {
+      const status = yield* read
+      // Otherwise it is what an earlier process left.
+      if (Option.isSome(status) && pid !== null && status.value.daemon.pid === pid) yield* tellNew(status.value)
+    }).pipe(oneTeller.withPermits(1)),
+    /** The process has ended: what it wrote last, before anything else is told. */
+    end: Effect.gen(function* () {
+      const status = yield* read
+      const itsOwn = Option.filter(status, ({ daemon }) => daemon.pid === null || daemon.pid === pid)
+      pid = null
+      if (Option.isSome(itsOwn)) yield* tellNew(itsOwn.value)
+    }).pipe(oneTeller.withPermits(1))
   }
 })

@@ -1,0 +1,22 @@
+/** All mutants of the machines, and what became of them. */
+import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
+import { fatesOf, type Fate, type Mutant } from "./Mutant.ts"
+import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutants.ts"
+
+export const MUTANTS: ReadonlyArray<Mutant> = [
+  ...JOIN_MUTANTS,
+  ...CONFIG_PULL_MUTANTS,
+  ...CONFIG_APPLY_MUTANTS,
+  ...DAEMON_MUTANTS
+]
+
+/** The fate of every mutant. */
+export const allFates = (): ReadonlyArray<Fate> => fatesOf(MUTANTS)
+
+/** A line per mutant and property: who saw it. */
+export const renderFates = (fates: ReadonlyArray<Fate>): string =>
+  fates
+    .map(({ machine, mutant, property, verdict }) =>
+      [machine.padEnd(12), verdict === null ? "ALIVE " : "killed", property.padEnd(24), mutant].join(" ")
+    )
+    .join("\n")
