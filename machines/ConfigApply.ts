@@ -34,7 +34,7 @@ const closing = applySetup.createStateConfig({
     choosing: {
       always: [
         { guard: "exitRecorded", target: "#configApply.closed" },
-        { guard: "stateUnread", target: "#configApply.closed" },
+        { guard: "neverCounted", target: "#configApply.closed" },
         { target: "timing" }
       ]
     },

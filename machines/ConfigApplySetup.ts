@@ -239,8 +239,8 @@ export const applySetup = setup({
     nowhereToGo: ({ context }) => target(context) === "nowhere",
     toBare: ({ context }) => target(context) === "bare",
     exitRecorded: ({ context }) => context.exitRecorded,
-    // What is remembered of a state.json that was never read must not replace it: the next boot has to see the loss.
-    stateUnread: ({ context }) => context.impaired !== null && typeof context.disk.state === "string",
+    // A start that was never counted has no end to record: the next one takes its place, and finds what this one found.
+    neverCounted: ({ context }) => context.impaired !== null,
     unwritten: ({ context }) => context.unwritten,
     writable: ({ event }) => outputOf<DiskFacts>(event).readOnly === null
   },

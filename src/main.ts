@@ -27,6 +27,7 @@ if (argv.length === 1 && argv[0] === "--version") {
 } else {
   enableCompileCache()
   endWithWrapper()
+  outliveReaders()
   const { run } = await import("./cli/index.ts")
   run(argv)
 }
@@ -59,6 +60,15 @@ function endWithWrapper(): void {
   if (wrapper !== String(process.ppid) || process.channel == null) return
   process.once("disconnect", () => process.kill(process.pid, "SIGTERM"))
   process.channel.unref()
+}
+
+/** Whoever reads the output may go away (a pager, a log collector); that must not end what is written about. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error
+    })
+  }
 }
 
 /** The pinned Node's real path, or undefined where no platform package is installed. */

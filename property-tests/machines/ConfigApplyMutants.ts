@@ -119,7 +119,7 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       exit: assign(({ context }: any) => ({ running: runningAsCounted(context) }))
     }))
   ),
-  mutant("does not use up the recorded exit", ["recovers"], (machine) =>
+  mutant("does not use up the recorded exit", ["crashLoopNoticed"], (machine) =>
     withState(machine, "boot.counting", (state) =>
       invokes(state, {
         input: ({ context }: Args) => ({
@@ -169,6 +169,12 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       const { disk, state } = context
       const isForeign = state.marker !== undefined && state.marker.slot !== disk.active
       return reconciled(disk, isForeign ? markerDropped(state) : state, context.lost)
+    })
+  ),
+  mutant("forgets a probation after an unexplained start", ["bootsWhatIsProven"], (machine) =>
+    reconciling(machine, (context) => {
+      const isSudden = startKind(context.disk, context.state) === "unexplained"
+      return isSudden ? markerDropped(context.state) : reconciled(context.disk, context.state, context.lost)
     })
   ),
   mutant("never arms a lost probation (E7)", ["recovers"], (machine) =>
@@ -266,7 +272,10 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
   mutant("writes the slot that runs", ["slotsSpared"], (machine) =>
     withState(machine, "steady.committing.slot", (state) =>
       invokes(state, {
-        input: ({ context }: Args) => ({ ...offerOf(context), slot: otherSlot(targetSlot(context.disk)) })
+        input: ({ context }: Args) => ({
+          ...offerOf(context),
+          slot: activeSlot(context.disk) ?? targetSlot(context.disk)
+        })
       })
     )
   ),
@@ -281,8 +290,8 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       ]
     }))
   ),
-  mutant("writes a state.json that it never read", ["armsAfterLoss"], (machine) =>
-    withGuards(machine, { stateUnread: () => false })
+  mutant("records the end of a start that was never counted", ["armsAfterLoss", "crashLoopNoticed"], (machine) =>
+    withGuards(machine, { neverCounted: () => false })
   ),
   mutant("forgets what an operator asked for while it was busy", ["retriesAreKept"], (machine) =>
     withGuards(machine, { unwritten: () => false })

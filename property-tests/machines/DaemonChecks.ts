@@ -112,7 +112,10 @@ const ended = (trace: Trace, course: Course, speaks: boolean): { readonly code: 
     }
     if (speaks && trace.state === "stopping.recording") trace.send({ type: "CONFIG_CLOSED" })
     else if (speaks && trace.state === "stopping.endingPull") trace.send({ type: "PULL_STOPPED" })
-    else turn(trace, what)
+    else {
+      if (what === "hangs" && !trace.hasTimer) throw new Error(`it hangs for ever in ${trace.state}`)
+      turn(trace, what)
+    }
   }
   throw new Error(`it never ends: ${trace.state}`)
 }

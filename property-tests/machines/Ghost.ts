@@ -20,7 +20,7 @@ import type { World } from "./World.ts"
 
 export type Happening =
   | { readonly _tag: "Started" }
-  | { readonly _tag: "Ended"; readonly how: "exited" | "killed" | "rebooted" }
+  | { readonly _tag: "Ended"; readonly how: "exited" | "killed" | "rebooted"; readonly crashed: boolean }
   | { readonly _tag: "Performed"; readonly machine: string; readonly type: string; readonly params: unknown }
   | {
       readonly _tag: "Moved"
@@ -49,6 +49,7 @@ export const INVARIANTS = {
   usablePrevious: "on probation there is always a usable previous slot",
   rolledBackIsRemembered: "a revision that ran on probation and was rolled back is quarantined",
   fiveStarts: "no revision is blamed for fewer than five unexplained starts",
+  crashLoopNoticed: "the fifth unexplained start of a probation rolls back before plugin code runs",
   windowSpent: "no revision expires before its window is spent, but for one part per start",
   bareAfterDamage: "bare is used only after damage or before the first apply",
   armsAfterLoss: "a probation is armed without a commit only after a lost state.json",
@@ -80,6 +81,10 @@ export interface Ghost {
   readonly serving: string | null
   /** Unexplained starts and all starts of the probation that is being served, and elapsed ms spent on it. */
   readonly unexplained: number
+  /** Kills of processes that had been evaluated and had not begun to end: the next evaluation cannot miss those. */
+  readonly crashes: number
+  /** The last kill was one of those, and no evaluation has come since. */
+  readonly crashed: boolean
   readonly starts: number
   readonly spentMs: number
   readonly lastEnd: "none" | "recorded" | "unrecorded" | "rebooted"
@@ -111,6 +116,8 @@ export const BLANK_GHOST: Ghost = {
   everFlipped: false,
   serving: null,
   unexplained: 0,
+  crashes: 0,
+  crashed: false,
   starts: 0,
   spentMs: 0,
   lastEnd: "none",
@@ -136,7 +143,12 @@ export const observed = (ghost: Ghost, happening: Happening, world: World): Ghos
     case "Started":
       return started(ghost, world.disk)
     case "Ended":
-      return { ...ghost, lastEnd: endOf(happening.how, world.disk) }
+      return {
+        ...ghost,
+        lastEnd: endOf(happening.how, world.disk),
+        // Nobody can tell a crash that a reboot of the system follows from the reboot itself.
+        crashed: happening.how !== "rebooted" && (ghost.crashed || (happening.how === "killed" && happening.crashed))
+      }
     case "Finished":
       return happening.src === "loadPlugins" ? { ...ghost, pluginsSettled: true } : ghost
     case "Failed":
@@ -208,9 +220,12 @@ const evaluated = (before: Ghost, boot: BootOutcome, { disk }: World): Ghost => 
   const { running } = boot
   const etag = running.etag
   const marker = markerOf(disk)
-  const onProbation = boot.probation && marker !== undefined && marker.slot === running.slot
+  const isLost = typeof disk.state === "string"
+  const onProbation = boot.probation && (isLost || (marker !== undefined && marker.slot === running.slot))
   let ghost = before
   if (boot.impaired !== null) return ghost
+  const isCounted = ghost.crashed && onProbation && !ghost.lostAtBoot
+  ghost = { ...ghost, crashed: false, crashes: ghost.crashes + (isCounted ? 1 : 0) }
   const proven = etag !== null && ghost.promoted.includes(etag)
   ghost = isBroken(
     ghost,
@@ -225,6 +240,8 @@ const evaluated = (before: Ghost, boot: BootOutcome, { disk }: World): Ghost => 
     `runs ${running.source}`
   )
   ghost = isBroken(ghost, "digestBelongs", running.slot !== null && running.digest !== digestOf(etag), `${etag}`)
+  const isSeen = !onProbation || ghost.crashes < PROBATION_ATTEMPTS
+  ghost = isBroken(ghost, "crashLoopNoticed", !isSeen, `${etag}: ${ghost.crashes} crashes`)
   const remembered = [
     ...(stateFile(disk)?.quarantine.map((entry) => entry.etag) ?? []),
     ...(marker?.saved_quarantine === undefined ? [] : [marker.saved_quarantine.etag])
@@ -299,13 +316,17 @@ const stateWritten = (before: Ghost, was: Disk, { disk, process, windows }: Worl
   const old = stateFile(was)
   const next = stateFile(disk)
   const marker = servedOn(disk)
-  const isArmed = marker !== undefined && old?.marker?.etag !== marker.etag
+  const isProven = marker !== undefined && disk.slots[marker.slot]?.promoted === true
+  const isArmed = marker !== undefined && old?.marker?.etag !== marker.etag && !isProven
   ghost = isBroken(ghost, "armsAfterLoss", isArmed && !ghost.lostAtBoot, `${marker?.etag}`)
   const serving = next?.marker === undefined ? null : `${next.marker.etag} ${next.marker.applied_at}`
-  if (serving !== null && serving !== ghost.serving) {
-    ghost = { ...ghost, serving, unexplained: 0, starts: isArmed ? 1 : 0, spentMs: 0 }
+  const isCommit = next?.marker !== undefined && next.marker.slot !== disk.active && old?.marker === undefined
+  if (serving !== null && (isCommit || serving !== ghost.serving)) {
+    ghost = { ...ghost, serving, unexplained: 0, crashes: 0, starts: isArmed ? 1 : 0, spentMs: 0 }
   }
-  ghost = rotBlamed(ghost, old, next, process)
+  // After a loss the attempts begin again: nobody remembers the ones before.
+  if (old === null && process.boot === null) ghost = { ...ghost, crashes: 0 }
+  else ghost = rotBlamed(ghost, old, next, process)
   const blamed = next?.quarantine.find(
     (entry) =>
       entry.etag === old?.marker?.etag &&

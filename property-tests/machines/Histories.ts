@@ -28,6 +28,12 @@ export const honestly = (world: World): World => {
   return world.process.tasks.length > 0 ? finish(world, 0) : tick(world)
 }
 
+/** Like `honestly`, but plugins take longer than anything else. */
+export const withSlowPlugins = (world: World): World => {
+  const index = world.process.tasks.findIndex((task) => task.src !== "loadPlugins")
+  return index >= 0 ? finish(world, index) : tick(world)
+}
+
 /** So many honest steps, or fewer when the goal is reached. */
 export const live = (world: World, steps: number, isGoal: (world: World) => boolean = () => false): World => {
   let current = world
@@ -122,6 +128,14 @@ const DAMAGE: ReadonlyArray<readonly [label: string, what: string, change: (disk
 const STEPS: Readonly<Record<string, (a: number, b: number) => readonly [label: string, play: Step]>> = {
   live: (a) => [`${a} honest steps`, (world) => live(world, a)],
   liveLong: (a) => [`${a * 8} honest steps`, (world) => live(world, a * 8)],
+  liveSlowly: (a) => [
+    `${a} steps while plugins start`,
+    (world) => {
+      let current = world
+      for (let count = 0; count < a; count++) current = withSlowPlugins(current)
+      return current
+    }
+  ],
   finish: (a, b) => [`task ${a} ends`, (world) => withTask(world, a, (index) => finish(world, index, "ok", b))],
   land: (a) => [`task ${a} has its effect`, (world) => withTask(world, a, (index) => land(world, index))],
   tick: (a) => [`time passes`, (world) => tick(world, a)],
@@ -185,6 +199,7 @@ const STEPS: Readonly<Record<string, (a: number, b: number) => readonly [label: 
 const WEIGHTS: ReadonlyArray<readonly [name: keyof typeof STEPS, weight: number, danger: keyof Dangers | null]> = [
   ["live", 8, null],
   ["liveLong", 8, null],
+  ["liveSlowly", 2, null],
   ["finish", 6, null],
   ["tick", 2, null],
   ["wait", 1, null],

@@ -1,6 +1,6 @@
 /** The counterexamples of the design, played: what each step of the apply sequences is there for. */
 import { rotted } from "./DiskModel.ts"
-import { live } from "./Histories.ts"
+import { live, withSlowPlugins } from "./Histories.ts"
 import {
   begin,
   disturb,
@@ -8,7 +8,6 @@ import {
   jumpWall,
   kill,
   land,
-  send,
   serve,
   stateIn,
   suspend,
@@ -66,15 +65,6 @@ const killedAnywhere = function* (from: World, steps: number, after = 60): Gener
 }
 
 export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
-  "the first revision is applied, with a kill anywhere": (charts) => worst(killedAnywhere(begin(charts), 45)),
-  "the second revision is applied, with a kill anywhere": (charts) =>
-    worst(killedAnywhere(serve(settledOn(charts), "G2"), 45)),
-  "B is rolled back, with a kill anywhere": (charts) => {
-    const expiring = live(onProbation(charts, "B1"), STEPS, (now) => stateIn(now, "configApply").startsWith("rollingBack"))
-    return worst(killedAnywhere(expiring, 25))
-  },
-  "B is tried again when its retry is due, with a kill anywhere": (charts) =>
-    worst(killedAnywhere(jumpWall(rolledBack(charts, "B1"), 2 * HOUR), 40)),
   "X ends the process each time its plugin starts": (charts) => live(onProbation(charts, "X1"), STEPS),
   "W moves to another central and ends the process": (charts) => live(onProbation(charts, "W1"), STEPS),
   "P takes the operating system down": (charts) => live(onProbation(charts, "P1"), STEPS),
@@ -94,6 +84,10 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
     }))
     const impaired = live(kill(lost), 10)
     return live(disturb(impaired, "read-only", (disk) => ({ ...disk, readOnly: null })), 60)
+  },
+  "X is on probation, and the disk cannot be read at one of its starts": (charts) => {
+    const crashed = live(kill(onProbation(charts, "X1")), 6, (now) => task(now, "inspect") >= 0)
+    return live(finish(crashed, task(crashed, "inspect"), "failsBefore"), STEPS)
   },
   "a flip ends in an error after its rename": (charts) => {
     const flipping = until(serve(settledOn(charts), "G2"), "steady.committing.flip")
@@ -119,6 +113,23 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
     for (let count = 0; count < 8; count++) current = live(kill(current), 5)
     return live(current, 20)
   },
+  "the first poll of a probation is answered before its plugins start": (charts) => {
+    let current = onProbation(charts, "X1")
+    for (let count = 0; count < 30; count++) current = withSlowPlugins(current)
+    return live(current, STEPS)
+  },
+  "a newer revision is served while one is on probation": (charts) => {
+    const started = live(onProbation(charts, "G2"), 40, (now) => task(now, "poll") >= 0)
+    const polled = finish(serve(started, "G3"), task(started, "poll"))
+    return live(polled, STEPS)
+  },
+  "the active slot rots": (charts) =>
+    live(kill(disturb(settledOn(charts), "rot", (disk) => rotted(disk, "b"))), 60),
+  "a revision is applied while plugins start, and polls go on": (charts) => {
+    let current = serve(kill(settledOn(charts)), "G2")
+    for (let count = 0; count < 60; count++) current = withSlowPlugins(current)
+    return live(current, 60)
+  },
   "the process stands still at the end of a probation": (charts) =>
     worst(
       (function* () {
@@ -131,24 +142,13 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
         }
       })()
     ),
-  "the first poll of a probation is answered before its plugins start": (charts) => {
-    const started = live(onProbation(charts, "X1"), 40, (now) => task(now, "poll") >= 0)
-    const polled = finish(started, task(started, "poll"))
-    return live(polled, STEPS)
+  "the first revision is applied, with a kill anywhere": (charts) => worst(killedAnywhere(begin(charts), 45)),
+  "the second revision is applied, with a kill anywhere": (charts) =>
+    worst(killedAnywhere(serve(settledOn(charts), "G2"), 45)),
+  "B is rolled back, with a kill anywhere": (charts) => {
+    const expiring = live(onProbation(charts, "B1"), STEPS, (now) => stateIn(now, "configApply").startsWith("rollingBack"))
+    return worst(killedAnywhere(expiring, 25))
   },
-  "a newer revision is served while one is on probation": (charts) => {
-    const started = live(onProbation(charts, "G2"), 40, (now) => task(now, "poll") >= 0)
-    const polled = finish(serve(started, "G3"), task(started, "poll"))
-    return live(polled, STEPS)
-  },
-  "the active slot rots": (charts) =>
-    live(kill(disturb(settledOn(charts), "rot", (disk) => rotted(disk, "b"))), 60),
-  "central is asked and answers after the flip, before the process ends": (charts) => {
-    const flipping = until(serve(settledOn(charts), "G2"), "steady.committing.flip")
-    const flipped = finish(flipping, task(flipping, "flip"))
-    return live(send(send(flipped, "configApply", { type: "POLL_CONFIRMED" }), "configApply", {
-      type: "POLL_SETTLED",
-      stale: false
-    } as never), 60)
-  }
+  "B is tried again when its retry is due, with a kill anywhere": (charts) =>
+    worst(killedAnywhere(jumpWall(rolledBack(charts, "B1"), 2 * HOUR), 40))
 }

@@ -183,7 +183,10 @@ const offer = (draft: Draft, machine: MachineId, event: EventObject): void => {
 
 const end = (draft: Draft, how: "exited" | "killed" | "rebooted"): void => {
   if (draft.ended) return
-  tell(draft, { _tag: "Ended", how })
+  const state = stateOf(draft.process.instances.configApply)
+  const isEnding = /^(steady\.committing|rollingBack|restarting|closing|closed)/.test(state)
+  const { boot } = draft.process
+  tell(draft, { _tag: "Ended", how, crashed: boot !== null && boot.impaired === null && !isEnding })
   draft.ended = true
 }
 

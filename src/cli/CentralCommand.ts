@@ -29,19 +29,24 @@ export const centralCommand = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function* ({ data, externalUrl, host, json, port }) {
-    const { serve } = yield* Effect.promise(() => import("../central-server/index.ts").then(({ serve }) => ({ serve })))
-    const central = yield* serve({ data, host, port, externalUrl: Option.getOrUndefined(externalUrl) })
-    yield* (yield* OrderlyEnd).expected
-    if (json) yield* printJson({ listening: central.url })
-    else {
-      yield* print(`Central listens on ${central.url}; gateways reach it as ${central.externalUrl}.`)
-      yield* note(
-        `Next: holdfast central token create --data ${data} --config NAME, and on each machine: holdfast join ${central.externalUrl}`
+  Effect.fnUntraced(
+    function* ({ data, externalUrl, host, json, port }) {
+      const { serve } = yield* Effect.promise(() =>
+        import("../central-server/index.ts").then(({ serve }) => ({ serve }))
       )
-    }
-    return yield* Effect.never
-  }, (effect) => effect.pipe(Effect.scoped, Effect.provide(terminalLogsLayer)))
+      const central = yield* serve({ data, host, port, externalUrl: Option.getOrUndefined(externalUrl) })
+      yield* (yield* OrderlyEnd).expected
+      if (json) yield* printJson({ listening: central.url })
+      else {
+        yield* print(`Central listens on ${central.url}; gateways reach it as ${central.externalUrl}.`)
+        yield* note(
+          `Next: holdfast central token create --data ${data} --config NAME, and on each machine: holdfast join ${central.externalUrl}`
+        )
+      }
+      return yield* Effect.never
+    },
+    (effect) => effect.pipe(Effect.scoped, Effect.provide(terminalLogsLayer))
+  )
 ).pipe(
   Command.withDescription("Run the central server of a fleet on one directory, until it is stopped."),
   Command.withShortDescription("Run the central server of a fleet, and administer it"),

@@ -19,7 +19,9 @@ export const gatewaysCommand = Command.make(
           plain(id),
           plain(config),
           last_seen ?? "never",
-          running_etag === null ? "no revision" : `${shortened(plain(running_etag))}${running_forced ? " (forced)" : ""}`,
+          running_etag === null
+            ? "no revision"
+            : `${shortened(plain(running_etag))}${running_forced ? " (forced)" : ""}`,
           plain(why)
         ])
       ])

@@ -1,13 +1,12 @@
 /** One command line from its words to its exit code. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Effect, Exit, Layer, MutableRef, Option, Predicate } from "effect"
+import { Cause, Effect, Exit, Layer, MutableRef } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import { Version } from "../domain/index.ts"
 import { loadCommands } from "./Commands.ts"
-import { exitCodeOf } from "./Failures.ts"
+import { toExitCode } from "./ExitCode.ts"
 import { OrderlyEnd } from "./OrderlyEnd.ts"
-import { note } from "./Output.ts"
 import { presenterLayer } from "./Presenter.ts"
 
 const cliLayer = Layer.mergeAll(
@@ -31,34 +30,11 @@ const runCommand = Effect.fnUntraced(function* (argv: ReadonlyArray<string>) {
   const version = yield* Version
   const commands = yield* Effect.promise(() => loadCommands(argv))
   yield* Command.runWith(root.pipe(Command.withSubcommands(commands)), { version })(argv)
-  return 0
 })
 
 /** Runs one command line; prints, and answers the exit code. An interrupt stays one. */
 export const cli = (argv: ReadonlyArray<string>) =>
-  runCommand(argv).pipe(
-    Effect.provide(Layer.mergeAll(cliLayer, Version.layer)),
-    Effect.catchCause((cause) => {
-      const failure = Cause.findErrorOption(cause)
-      if (Option.isSome(failure)) return Effect.as(explain(failure.value), exitCodeOf(failure.value))
-      return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.as(confess(Cause.squash(cause)), 1)
-    })
-  )
-
-interface Failure {
-  readonly _tag: string
-  readonly message: string
-}
-
-/** Help was shown already, and some commands say what is wrong as their result. */
-const explain = ({ _tag, message }: Failure): Effect.Effect<void> =>
-  _tag === "ShowHelp" || _tag === "Unsuccessful" ? Effect.void : note(`holdfast: ${message}`)
-
-/** A defect: a mistake of ours. */
-const confess = (defect: unknown): Effect.Effect<void> => {
-  const what = Predicate.hasProperty(defect, "message") ? String(defect.message) : String(defect)
-  return note(`holdfast: this should not have happened, and is a mistake in Holdfast: ${what}`)
-}
+  toExitCode(runCommand(argv).pipe(Effect.provide(Layer.mergeAll(cliLayer, Version.layer))))
 
 /** Runs one command line as this process. */
 export const main = (argv: ReadonlyArray<string>): void => {

@@ -35,7 +35,9 @@ export const retryCommand = Command.make(
   }, Effect.provide(homeLayer))
 ).pipe(
   Command.withDescription("Forget that a revision is bad: the next poll that offers it applies it."),
-  Command.withExamples([{ command: "holdfast config retry 5f2a…", description: "The etag, with or without its quotes" }])
+  Command.withExamples([
+    { command: "holdfast config retry 5f2a…", description: "The etag, with or without its quotes" }
+  ])
 )
 
 /** An ETag is kept with its quotes; people may leave them out. */
@@ -58,8 +60,7 @@ const retryHere = Effect.fnUntraced(function* (etag: string) {
       })
     }
     if (state === "absent") return { etag: wanted, known: false }
-    const known =
-      state.quarantine.some((entry) => entry.etag === wanted) || state.last_attempt?.etag === wanted
+    const known = state.quarantine.some((entry) => entry.etag === wanted) || state.last_attempt?.etag === wanted
     if (known) yield* control.writeState(retryAllowed(state, wanted))
     return { etag: wanted, known }
   }).pipe(Effect.scoped, Effect.provide(layer))

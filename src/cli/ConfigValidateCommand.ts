@@ -41,7 +41,10 @@ export const validateCommand = Command.make(
 
 const loadEngine = Effect.promise(() =>
   Promise.all([import("../config/index.ts"), import("../plugins/index.ts")]).then(
-    ([{ ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig }, { pluginCatalogueLayer, pinInstallerLayer }]) => ({
+    ([
+      { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig },
+      { pluginCatalogueLayer, pinInstallerLayer }
+    ]) => ({
       ApplyEngine,
       layer: ApplyEngine.layer.pipe(
         Layer.provideMerge(Layer.mergeAll(Inspection.layer, RunningConfig.layer, Offers.layer, pinInstallerLayer)),

@@ -70,11 +70,18 @@ export class DaemonClient extends Context.Service<
         )
         if (response.status >= 200 && response.status <= 299) return response.text
         const body = decodeJson(ErrorBody)(response.text)
-        const said = Option.match(body, { onNone: () => "", onSome: ({ detail, error }) => `: ${plain(detail ?? error)}` })
+        const said = Option.match(body, {
+          onNone: () => "",
+          onSome: ({ detail, error }) => `: ${plain(detail ?? error)}`
+        })
         return yield* new DaemonUnresponsive({ message: `The daemon refused this (HTTP ${response.status})${said}` })
       })
 
-      const ask = <A>(daemon: LiveDaemon, request: HttpClientRequest.HttpClientRequest, schema: Schema.ConstraintDecoder<A>) =>
+      const ask = <A>(
+        daemon: LiveDaemon,
+        request: HttpClientRequest.HttpClientRequest,
+        schema: Schema.ConstraintDecoder<A>
+      ) =>
         Effect.flatMap(send(daemon, request), (text) =>
           Effect.mapError(Effect.fromOption(decodeJson(schema)(text)), () => unreadable(daemon))
         )

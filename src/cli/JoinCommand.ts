@@ -12,7 +12,9 @@ import { loadInspection } from "./LocalServices.ts"
 import { note, print, printJson } from "./Output.ts"
 
 const flags = {
-  url: Argument.String("url").pipe(Argument.withDescription("Base URL of central, such as https://central.example.com")),
+  url: Argument.String("url").pipe(
+    Argument.withDescription("Base URL of central, such as https://central.example.com")
+  ),
   token: Argument.String("token").pipe(
     Argument.withDescription("The policy token; better given by --token-file or standard input"),
     Argument.optional
@@ -115,9 +117,7 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
   if (what !== "") yield* note(what.trim())
   if (Option.isSome(known) && known.value.leaving) {
     // Otherwise the next start would carry out the leaving, and this join with it.
-    yield* Effect.scoped(
-      Effect.andThen((yield* DaemonLock).acquire(home.root), control.executeLeave)
-    )
+    yield* Effect.scoped(Effect.andThen((yield* DaemonLock).acquire(home.root), control.executeLeave))
   }
   yield* control.writeJoin({
     document: seedDocument(wanted.url, wanted.token),

@@ -50,8 +50,7 @@ export const knownJoin = Effect.gen(function* () {
   const { ControlFiles } = yield* Effect.promise(() => import("../config/index.ts"))
   const control = yield* ControlFiles
   const active = yield* slots.readActive(home.control)
-  const slot =
-    active === "absent" || !("slot" in active) ? undefined : yield* slots.readSlot(home.control, active.slot)
+  const slot = active === "absent" || !("slot" in active) ? undefined : yield* slots.readSlot(home.control, active.slot)
   const etag = slot?.record?.etag ?? null
   const leaving = yield* control.leaveFound
 

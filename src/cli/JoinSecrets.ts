@@ -51,7 +51,8 @@ export const readAuthority = Effect.fnUntraced(function* (file: Option.Option<st
     .readFileString(file.value)
     .pipe(
       Effect.mapError(
-        (error) => new Refused({ message: `The --ca file ${file.value} cannot be read: ${reasonOf(error)}. Check the path.` })
+        (error) =>
+          new Refused({ message: `The --ca file ${file.value} cannot be read: ${reasonOf(error)}. Check the path.` })
       )
     )
   if (!text.includes("-----BEGIN CERTIFICATE-----")) {

@@ -29,7 +29,14 @@ export const printBytes = Effect.fnUntraced(function* (bytes: Uint8Array) {
 /** Lines in columns, each as wide as its widest cell; the first row is the heading. */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
 }
 
 /** Why a file operation failed, in the system's own words. */
@@ -81,4 +88,5 @@ export const readStdin = Effect.gen(function* () {
 })
 
 /** A document of ours or of a server, from text; `None` for anything else. */
-export const decodeJson = <A>(schema: Schema.ConstraintDecoder<A>) => Schema.decodeUnknownOption(Schema.fromJsonString(schema))
+export const decodeJson = <A>(schema: Schema.ConstraintDecoder<A>) =>
+  Schema.decodeUnknownOption(Schema.fromJsonString(schema))

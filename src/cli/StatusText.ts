@@ -30,7 +30,9 @@ export const statusLines = (status: Status, paint: Paint = noPaint): ReadonlyArr
       ["identity", identityText(status.identity)],
       ...remoteFields(status),
       ...layerFields(status),
-      ...status.plugins.map(({ name, state, version }) => ["plugin", `${plain(name)} ${plain(version)}: ${plain(state)}`] as const)
+      ...status.plugins.map(
+        ({ name, state, version }) => ["plugin", `${plain(name)} ${plain(version)}: ${plain(state)}`] as const
+      )
     ]),
     ...status.diagnostics.flatMap(({ message, repair, severity }) => [
       "",
@@ -44,7 +46,15 @@ type Field = readonly [name: string, value: string]
 
 const fields = (all: ReadonlyArray<Field>): ReadonlyArray<string> => all.map(([name, value]) => name.padEnd(13) + value)
 
-const daemonText = ({ api_url, last_start, pid, safe_start, started_at, state, time_scale }: Status["daemon"]): string =>
+const daemonText = ({
+  api_url,
+  last_start,
+  pid,
+  safe_start,
+  started_at,
+  state,
+  time_scale
+}: Status["daemon"]): string =>
   state === "stopped"
     ? "stopped"
     : [
@@ -64,9 +74,11 @@ const identityText = ({ expires_at, gateway_id, problem, state }: Status["identi
   ].join(", ")
 
 const remoteFields = ({ config_layers, daemon, remote_config }: Status): ReadonlyArray<Field> => {
-  if (remote_config === null) return [["config", "not joined to a fleet (holdfast join URL); the local layer alone counts"]]
+  if (remote_config === null)
+    return [["config", "not joined to a fleet (holdfast join URL); the local layer alone counts"]]
   const { bad_etag, last_attempt, last_known_good, last_rollback, probation, quarantine = [] } = remote_config
-  const from = config_layers.central?.slot == null ? config_layers.central?.source : `slot ${config_layers.central.slot}`
+  const from =
+    config_layers.central?.slot == null ? config_layers.central?.source : `slot ${config_layers.central.slot}`
   return [
     [daemon.state === "stopped" ? "would run" : "runs", runningText(remote_config, from)],
     ...(probation == null
@@ -98,7 +110,12 @@ const remoteFields = ({ config_layers, daemon, remote_config }: Status): Readonl
         ]),
     ...(last_rollback == null
       ? []
-      : [["rolled back", `${etagText(last_rollback.etag)}: ${plain(last_rollback.reason)} at ${plain(last_rollback.at)}`] as const]),
+      : [
+          [
+            "rolled back",
+            `${etagText(last_rollback.etag)}: ${plain(last_rollback.reason)} at ${plain(last_rollback.at)}`
+          ] as const
+        ]),
     ...(bad_etag == null
       ? []
       : [

@@ -33,7 +33,9 @@ export const upCommand = Command.make(
     return yield* up({ home: Option.getOrUndefined(home), port: Option.getOrUndefined(port), fresh })
   }, Effect.provide(quiet))
 ).pipe(
-  Command.withDescription("Run a central and one gateway on this machine, and watch a revision roll out. Ctrl-C ends it."),
+  Command.withDescription(
+    "Run a central and one gateway on this machine, and watch a revision roll out. Ctrl-C ends it."
+  ),
   Command.withShortDescription("The whole thing on this machine, to look at"),
   Command.withExamples([
     { command: "holdfast up" },

@@ -1,9 +1,18 @@
 /** The command line. Loads as little as the command needs, for every command begins here. */
 
 /** Runs one command line; prints and sets the exit code. */
-export const run = (argv: ReadonlyArray<string>): void => {
-  // The daemon lives long: it does without the parser's memory, and starts sooner.
-  void (argv.length === 1 && argv[0] === "daemon"
-    ? import("../daemon/index.ts").then(({ daemonMain }) => daemonMain())
-    : import("./Cli.ts").then(({ main }) => main(argv)))
+export const run = (argv: ReadonlyArray<string>): void => void start(argv)
+
+/** The daemon and the status, which are started most, do without the parser unless there is something to parse. */
+const start = (argv: ReadonlyArray<string>): Promise<void> => {
+  switch (argv.join(" ")) {
+    case "daemon":
+      return import("../daemon/index.ts").then(({ daemonMain }) => daemonMain())
+    case "status":
+      return import("./QuickStatus.ts").then(({ main }) => main({ json: false }))
+    case "status --json":
+      return import("./QuickStatus.ts").then(({ main }) => main({ json: true }))
+    default:
+      return import("./Cli.ts").then(({ main }) => main(argv))
+  }
 }

@@ -14,6 +14,7 @@ import {
 import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
 
 const STATE = "state.json"
+const UNREADABLE = "state.json.unreadable"
 const SEED = "seed.json"
 const JOIN = "join.json"
 const LEAVE = "leave.json"
@@ -80,7 +81,6 @@ export class ControlFiles extends Context.Service<
 
       const writeState = Effect.fn("ControlFiles.writeState")(function* (state: StateFile) {
         const text = yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie)
-        yield* files.makeDirectory(d)
         yield* files.write(d, STATE, text)
       })
 
@@ -89,9 +89,11 @@ export class ControlFiles extends Context.Service<
         yield* files.syncDirectory(directory)
       })
 
+      // With what interrupted operations left half-done: a temporary file may hold a token as well.
       const wipe = Effect.gen(function* () {
         yield* slots.unlinkActive(d)
-        for (const name of ["a", "b", STATE, SEED]) yield* drop(d, name)
+        yield* slots.sweep(d)
+        for (const name of ["a", "b", STATE, UNREADABLE, SEED]) yield* drop(d, name)
       })
 
       const readJoin = Effect.map(
@@ -121,6 +123,7 @@ export class ControlFiles extends Context.Service<
         yield* identities.remove
         yield* wipe
         yield* drop(d, JOIN)
+        yield* files.sweep(home.state, (name) => name.endsWith(".tmp"))
         yield* drop(home.state, TRUST)
         yield* drop(d, LEAVE)
       }).pipe(Effect.uninterruptible, Effect.withSpan("ControlFiles.executeLeave"))
@@ -133,7 +136,7 @@ export class ControlFiles extends Context.Service<
       return ControlFiles.of({
         readState,
         writeState,
-        setStateAside: files.rename(d, STATE, `${STATE}.unreadable`),
+        setStateAside: files.rename(d, STATE, UNREADABLE),
         readSeed: files.read(at(SEED)),
         retireSeed: drop(d, SEED),
         leaveFound: Effect.map(files.read(at(LEAVE)), Option.isSome),

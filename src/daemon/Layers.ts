@@ -1,5 +1,6 @@
 /** The one place where the daemon's layers are put together. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import { Config, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
@@ -20,7 +21,7 @@ export const timeScale = Config.withDefault(Config.Number("HOLDFAST_TEST_TIME_SC
 
 const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
 
-const world = Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
+const world = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
 
 const base = Layer.mergeAll(Home.layer, Version.layer, uptimeLayer, Journal.layer, Switchboard.layer(wiring)).pipe(
   Layer.provideMerge(world)

@@ -5,6 +5,7 @@ import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
+import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
 import { Fleet } from "./Fleet.ts"
 
@@ -18,7 +19,7 @@ export interface Ending {
 export interface MachineOptions {
   readonly jitter: number
   readonly port: number
-  readonly token: Redacted.Redacted<string>
+  readonly token: Effect.Effect<Redacted.Redacted<string>, StorageError>
   readonly status: Effect.Effect<Status>
   /** Where the API's URL is noted once it listens. */
   readonly apiUrl: Ref.Ref<string | null>
@@ -77,7 +78,9 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
     {
       tasks: {
         openApi: () =>
-          serveApi({ port: options.port, token: options.token, status: options.status }).pipe(
+          Effect.flatMap(options.token, (token) =>
+            serveApi({ port: options.port, token, status: options.status })
+          ).pipe(
             Effect.provideService(Scope.Scope, apiScope),
             Effect.flatMap((url) => Ref.set(options.apiUrl, url)),
             Effect.andThen(options.writeStatus),

@@ -1,5 +1,5 @@
 /** The root: one process from its lock to its exit code. */
-import { Clock, Config, DateTime, Effect, Option, Random, Ref, Schema } from "effect"
+import { Clock, Config, DateTime, Effect, Fiber, Option, Random, Ref, Schema } from "effect"
 import { RunningConfig } from "../config/index.ts"
 import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
@@ -71,10 +71,12 @@ export const runDaemon = Effect.gen(function* () {
     Effect.provideContext(currentStatus({ startedAt, apiUrl: url }), services)
   )
   const statusFile = yield* keepStatusFile(status)
+  // Beside boot evaluation: neither needs the other.
+  const token = yield* Effect.forkScoped(apiToken)
   const { daemon, ending } = yield* runMachines({
     jitter: (yield* Random.next) * 2 - 1,
     port: yield* port,
-    token: yield* apiToken,
+    token: Fiber.join(token),
     status,
     apiUrl,
     writeStatus: statusFile.write

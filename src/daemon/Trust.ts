@@ -1,7 +1,5 @@
-// @effect-diagnostics nodeBuiltinImport:off - certificate authorities can only be set on node:tls
 /** Certificate authorities that the person who joined this machine vouched for, besides the system's. */
 import { Effect } from "effect"
-import tls from "node:tls"
 import { ControlFiles } from "../config/index.ts"
 
 /** A file that cannot be read, or no certificate, costs the connection that needs it and says so there. */
@@ -9,6 +7,8 @@ export const trustJoinedAuthorities = Effect.gen(function* () {
   const control = yield* ControlFiles
   const { ca } = yield* control.readTrust
   if (ca === undefined) return
+  // Not imported: only a machine that joined with --ca pays for loading it.
+  const tls = globalThis.process.getBuiltinModule("node:tls")
   yield* Effect.try({
     try: () => tls.setDefaultCACertificates([...tls.getCACertificates("default"), ca]),
     catch: (cause) => String(cause)

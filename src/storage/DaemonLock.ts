@@ -59,7 +59,9 @@ export class DaemonLock extends Context.Service<
         function* (lockPath: string, directory: string) {
           yield* fs.chmod(lockPath, fileMode).pipe(storageStep("open", lockPath))
           const started_at = DateTime.formatIso(yield* DateTime.now)
-          yield* files.write(directory, pidFile, JSON.stringify({ pid: globalThis.process.pid, started_at }))
+          const holder = JSON.stringify({ pid: globalThis.process.pid, started_at })
+          const pidPath = path.join(directory, pidFile)
+          yield* fs.writeFileString(pidPath, holder, { mode: fileMode }).pipe(storageStep("write", pidPath))
         },
         (effect, _lockPath, directory) =>
           effect.pipe(Effect.catch((error) => Effect.logWarning(error.message).pipe(Effect.andThen(forget(directory)))))

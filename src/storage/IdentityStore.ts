@@ -44,16 +44,14 @@ export class IdentityStore extends Context.Service<
       const oneWriter = yield* Semaphore.make(1)
 
       const readOne = (name: string) =>
-        files
-          .read(path.join(home.state, name))
-          .pipe(
-            Effect.flatMap(
-              Option.match({
-                onNone: () => Effect.succeedNone,
-                onSome: (bytes) => Effect.asSome(understood(new TextDecoder().decode(bytes)))
-              })
-            )
+        files.read(path.join(home.state, name)).pipe(
+          Effect.flatMap(
+            Option.match({
+              onNone: () => Effect.succeedNone,
+              onSome: (bytes) => Effect.asSome(understood(new TextDecoder().decode(bytes)))
+            })
           )
+        )
 
       const read = Effect.gen(function* () {
         const main = yield* readOne(MAIN)
@@ -62,6 +60,13 @@ export class IdentityStore extends Context.Service<
         if (Option.isSome(copy) && Option.isSome(copy.value)) return known(copy.value.value, "copy")
         return known(EMPTY, Option.isSome(main) || Option.isSome(copy) ? "lost" : "none")
       }).pipe(Effect.withSpan("IdentityStore.read"))
+
+      // A cut between the two writes leaves an older copy, which the next change would otherwise be the first to notice.
+      const bothAreCurrent = Effect.gen(function* () {
+        const texts = yield* Effect.forEach([MAIN, COPY], (name) => files.read(path.join(home.state, name)))
+        const [main, copy] = texts.map(Option.map((bytes) => new TextDecoder().decode(bytes)))
+        return main !== undefined && copy !== undefined && Option.isSome(main) && Option.contains(copy, main.value)
+      })
 
       const write = Effect.fnUntraced(function* (file: IdentityFile) {
         const text = yield* sealed(yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie))
@@ -74,7 +79,7 @@ export class IdentityStore extends Context.Service<
         Effect.gen(function* () {
           const known = yield* read
           const next = change(known.file)
-          if (next === known.file && known.source === "main") return
+          if (next === known.file && (known.source === "none" || (yield* bothAreCurrent))) return
           yield* write(next)
         }).pipe(oneWriter.withPermits(1))
 

@@ -67,7 +67,8 @@ export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<
 
   const promoted =
     onProbation === null && running_etag !== null && last_known_good?.etag === running_etag ? running_etag : null
-  if (promoted !== null && promoted !== told.promoted) add("promoted", `promoted: revision ${short(promoted)} is known good`)
+  if (promoted !== null && promoted !== told.promoted)
+    add("promoted", `promoted: revision ${short(promoted)} is known good`)
 
   const problem = status.diagnostics.find(({ kind }) => PROBLEMS.has(kind)) ?? null
   if (problem !== null && problem.kind !== told.problem) add("problem", `degraded: ${plain(problem.message)}`)
@@ -88,7 +89,8 @@ export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<
 
 const isAfter = (at: string, than: string | null): boolean => than === null || Date.parse(at) > Date.parse(than)
 
-const because = (reason: string | null | undefined): string => (reason == null || reason === "" ? "" : ` (${plain(reason)})`)
+const because = (reason: string | null | undefined): string =>
+  reason == null || reason === "" ? "" : ` (${plain(reason)})`
 
 /** Enough of an etag to tell revisions apart on a screen. */
 const short = (etag: string | null): string => (etag === null ? "none" : plain(etag).replaceAll('"', "").slice(0, 10))

@@ -51,9 +51,7 @@ export const openHome = Effect.fnUntraced(function* (
   yield* fs.makeDirectory(root, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(unusable(root)))
   const [central, gateway] = Option.isSome(kept) ? [kept.value.central, kept.value.gateway] : yield* freePorts
   const ports: Ports = { version: 1, central, gateway: port ?? gateway }
-  yield* fs
-    .writeFileString(file, `${JSON.stringify(ports)}\n`, { mode: 0o600 })
-    .pipe(Effect.mapError(unusable(root)))
+  yield* fs.writeFileString(file, `${JSON.stringify(ports)}\n`, { mode: 0o600 }).pipe(Effect.mapError(unusable(root)))
   const home: UpHome = {
     root,
     central: path.join(root, "central"),

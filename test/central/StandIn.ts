@@ -52,6 +52,7 @@ export const standIn = (answer: Answer = reply(404)): Effect.Effect<StandIn, nev
       const waiting: Array<(request: Seen) => void> = []
       let current = answer
       const server = createServer((request, response) => {
+        request.socket.setMaxListeners(0)
         const closed = new Promise<void>((resolve) => request.socket.once("close", () => resolve()))
         void bodyOf(request).then((body) => {
           const { headers, method = "", url = "" } = request

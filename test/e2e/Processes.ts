@@ -200,7 +200,9 @@ export class Gateway {
         ms
       )
     } catch (error) {
-      throw new Error(`${String(error)}\n${JSON.stringify(this.quickStatus(), null, 1)}\n${this.log.slice(-4_000)}`)
+      throw new Error(`${String(error)}\n${JSON.stringify(this.quickStatus(), null, 1)}\n${this.log.slice(-4_000)}`, {
+        cause: error
+      })
     }
   }
 

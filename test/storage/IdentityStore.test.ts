@@ -102,7 +102,7 @@ describe("IdentityStore", () => {
         yield* store.put(URL_A, entry("jwt-a"))
         const whole = yield* fs.readFile(main)
         for (let at = 0; at < whole.length; at++) {
-          const flipped = whole.slice()
+          const flipped = Uint8Array.from(whole)
           flipped[at] = flipped[at]! ^ (1 << (at % 8))
           yield* fs.writeFile(main, flipped)
           // A flip in the name or the digits of the digest itself may pass: what it protects is whole then.
@@ -127,6 +127,21 @@ describe("IdentityStore", () => {
         yield* fs.writeFileString(main, JSON.stringify(rest, null, 2))
         yield* fs.remove(copy)
         assert.deepStrictEqual(yield* jwtOf(store, URL_B), ["jwt-b", "main"])
+      })
+    )
+  )
+
+  it.effect("brings a copy up to date that a cut between the two writes has left behind", () =>
+    onDisk(({ copy, fs, main, recording, store }) =>
+      Effect.gen(function* () {
+        yield* store.put(URL_A, entry("jwt-a"))
+        yield* store.confirm(URL_A, "all")
+        recording.fault = (call) => (call.includes("identity.bak.json") ? "EIO" : undefined)
+        yield* Effect.flip(store.forgetConfirmed)
+        recording.fault = () => undefined
+        yield* store.forgetConfirmed
+        assert.strictEqual(yield* fs.readFileString(copy), yield* fs.readFileString(main))
+        assert.notInclude(yield* fs.readFileString(copy), "last_confirmed_url")
       })
     )
   )
