@@ -1,5 +1,5 @@
 /** Properties of one process: the order of its start and of its end, and that it comes to both. */
-import type { EventObject } from "xstate"
+import type { AnyEventObject } from "xstate"
 import * as fc from "fast-check"
 import { SHUTDOWN_MS, type BootOutcome } from "../../machines/index.ts"
 import { counterexample, type Check } from "./Check.ts"
@@ -38,7 +38,7 @@ const process = (charts: Charts): Trace => {
   return new Trace(chart, { jitter: 0 })
 }
 
-const evaluated = (trace: Trace, boot: BootOutcome): Trace => trace.send({ type: "BOOT_EVALUATED", ...boot } as never)
+const evaluated = (trace: Trace, boot: BootOutcome): Trace => trace.send({ type: "BOOT_EVALUATED", ...boot })
 
 const turn = (trace: Trace, what: Course[number]): void => {
   const [task] = trace.tasks
@@ -120,7 +120,7 @@ const ended = (trace: Trace, course: Course, speaks: boolean): { readonly code: 
   throw new Error(`it never ends: ${trace.state}`)
 }
 
-const stop: EventObject & { readonly leave: boolean } = { type: "STOP_REQUESTED", leave: false }
+const stop: AnyEventObject & { readonly leave: boolean } = { type: "STOP_REQUESTED", leave: false }
 
 const daemonStops: Check = {
   title: "a stop at any moment ends the process with 0 within the bound, whatever hangs; a restart asked before does not change that",
@@ -130,7 +130,7 @@ const daemonStops: Check = {
         const trace = process(charts)
         if (when > 0) evaluated(trace, boot)
         for (let count = 1; count < when; count++) turn(trace, "ends")
-        if (restarts) trace.send({ type: "RESTART_REQUESTED", reason: "config_applied" } as never)
+        if (restarts) trace.send({ type: "RESTART_REQUESTED", reason: "config_applied" })
         const { after, code } = ended(trace.send(stop), course, speaks)
         if (code !== 0) throw new Error(`exit ${code}`)
         if (after > SHUTDOWN_MS) throw new Error(`it took ${after} ms`)
@@ -145,7 +145,7 @@ const daemonRestarts: Check = {
     counterexample(
       fc.property(boots, courses, fc.nat(6), (boot, course, when) => {
         const trace = process(charts)
-        const ask = { type: "RESTART_REQUESTED", reason: "config_applied" } as never
+        const ask = { type: "RESTART_REQUESTED", reason: "config_applied" }
         if (when === 0) trace.send(ask)
         evaluated(trace, boot)
         for (let count = 1; count < when; count++) turn(trace, "ends")
@@ -166,7 +166,7 @@ const daemonShutsInOrder: Check = {
       fc.property(boots, courses, fc.boolean(), (boot, course, leave) => {
         const trace = evaluated(process(charts), boot)
         running(trace, course)
-        ended(trace.send({ ...stop, leave } as never), course.map((what) => (what === "hangs" ? "fails" : what)), true)
+        ended(trace.send({ ...stop, leave }), course.map((what) => (what === "hangs" ? "fails" : what)), true)
         const life = leave ? "leaveFleet" : "endJoin"
         judged(inOrder(names(trace), ["closeConfig", "endPull", life, "closePlugins", "closeApi", "flush", "exit"]))
         if (names(trace).filter((name) => name === "exit").length !== 1) throw new Error("it exits more than once")

@@ -286,8 +286,9 @@ const written = (before: Ghost, src: Write, input: unknown, was: Disk, world: Wo
 }
 
 const flipped = (ghost: Ghost, slot: SlotName, was: Disk, world: World): Ghost => {
-  const facts = factsOf(was, world.now.wall, world.windows)
-  const isTrusted = usable(facts, stateFile(was) ?? { version: 1, quarantine: [] }, slot)
+  // What rots between the look at a slot and its use is found by the next look.
+  const looks = [was, world.process.read].map((disk) => factsOf(disk, world.now.wall, world.windows))
+  const isTrusted = looks.some((facts) => usable(facts, stateFile(was) ?? { version: 1, quarantine: [] }, slot))
   const isServed = markerOf(was)?.slot === slot || ghost.lostAtBoot
   return isBroken({ ...ghost, everFlipped: true }, "flipsToUsable", !isTrusted && !isServed, `slot ${slot}`)
 }

@@ -182,12 +182,12 @@ const STEPS: Readonly<Record<string, (a: number, b: number) => readonly [label: 
   ],
   retry: (a) => {
     const etag = REVISIONS[a % (REVISIONS.length - 2)] ?? "G1"
-    return [`config retry ${etag}`, (world) => send(world, "configApply", { type: "RETRY", etag } as never)]
+    return [`config retry ${etag}`, (world) => send(world, "configApply", { type: "RETRY", etag })]
   },
   pollNow: () => ["an operator asks for a poll", (world) => send(world, "configPull", { type: "POLL_NOW" })],
   stop: () => [
     "the daemon is stopped",
-    (world) => live(send(world, "daemon", { type: "STOP_REQUESTED", leave: false } as never), 12)
+    (world) => live(send(world, "daemon", { type: "STOP_REQUESTED", leave: false }), 12)
   ],
   restart: () => [
     "daemon restart --normal",

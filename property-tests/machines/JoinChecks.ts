@@ -31,7 +31,7 @@ const turns = (outcomes: ReadonlyArray<Turn["outcome"]>) =>
 const started = (charts: Charts): Trace => {
   const chart = charts.join
   if (chart === undefined) throw new Error("there is no join")
-  return new Trace(chart).send({ type: "BEGIN", central: true } as never)
+  return new Trace(chart).send({ type: "BEGIN", central: true })
 }
 
 /** Ends the task that is under way, or lets time pass until something happens. */

@@ -18,8 +18,6 @@ import {
   type World
 } from "./World.ts"
 
-const DAY = 86_400_000
-
 const fateOf = (world: World): string => {
   const state = stateIn(world, "configApply")
   if (world.ghost.promoted.includes("G2")) return "promoted"
@@ -95,7 +93,7 @@ const rests = (world: World): boolean => {
 
 /** An orderly stop, and a start from what is on the disk. */
 const restarted = (world: World): World => {
-  const stopping = send(world, "daemon", { type: "STOP_REQUESTED", leave: false } as never)
+  const stopping = send(world, "daemon", { type: "STOP_REQUESTED", leave: false })
   return live(live(stopping, 60, (now) => stateIn(now, "configApply").startsWith("boot")), 20, rests)
 }
 
@@ -147,7 +145,7 @@ const retriesAreKept: Check = {
     for (let steps = 0; steps < 12; steps++) {
       const refused = live(serve(settledOn(charts), "I1"), 30, (world) => rests(world) && knows(world, "I1"))
       const busy = live(serve(refused, "V1"), 3 + steps)
-      const asked = send(busy, "configApply", { type: "RETRY", etag: "I1" } as never)
+      const asked = send(busy, "configApply", { type: "RETRY", etag: "I1" })
       const resting = live(settleWrites(asked), 20, (world) => rests(world) && !isWriting(world))
       if (knows(resting, "I1")) return `asked ${steps} steps after the next offer: I1 is still quarantined`
     }

@@ -53,7 +53,7 @@ const started = (charts: Charts, intervalMs: number): Trace => {
   const chart = charts.configPull
   if (chart === undefined) throw new Error("there is no configPull")
   const trace = new Trace(chart)
-  return trace.send({ type: "BEGIN", central: true, intervalMs } as never).send({ type: "IDENTITY_READY" })
+  return trace.send({ type: "BEGIN", central: true, intervalMs }).send({ type: "IDENTITY_READY" })
 }
 
 const answerOf = (turn: Turn) => ({

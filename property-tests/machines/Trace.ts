@@ -1,5 +1,5 @@
 /** A machine alone with everything it asks for, in order: for properties of one machine's timing. */
-import type { AnyStateMachine, EventObject } from "xstate"
+import type { AnyStateMachine, AnyEventObject } from "xstate"
 import {
   advance,
   doneEvent,
@@ -35,7 +35,7 @@ export class Trace {
   }
 
   get state(): string {
-    return stateName((this.instance.snapshot as { readonly value: never }).value)
+    return stateName(this.instance.snapshot.value)
   }
 
   get tasks(): ReadonlyArray<string> {
@@ -51,17 +51,17 @@ export class Trace {
     return this.asked.slice(since).flatMap(({ command }) => (command._tag === "Perform" ? [command.action.type] : []))
   }
 
-  send(event: EventObject): this {
+  send(event: AnyEventObject): this {
     return this.take(step(this.chart, this.instance, event as never, this.moment()))
   }
 
   succeed(src: string, output?: unknown): this {
-    return this.settle(src, (id) => doneEvent(id, output) as EventObject)
+    return this.settle(src, (id) => doneEvent(id, output) as AnyEventObject)
   }
 
   fail(src: string, tag = "NetworkError"): this {
     const reason = { _tag: tag, message: tag, retryable: true }
-    return this.settle(src, (id) => errorEvent(id, reason) as EventObject)
+    return this.settle(src, (id) => errorEvent(id, reason) as AnyEventObject)
   }
 
   /** Elapsed time passes until the next timer; false without one. */
@@ -73,7 +73,7 @@ export class Trace {
     return true
   }
 
-  private settle(src: string, event: (id: string) => EventObject): this {
+  private settle(src: string, event: (id: string) => AnyEventObject): this {
     const task = this.running.find((one) => one.src === src)
     if (task === undefined) throw new Error(`${src} is not under way in ${this.state}`)
     this.running = this.running.filter((one) => one !== task)

@@ -5,7 +5,7 @@
  * the order in which machines empty them is a choice of the history. A move returns the next world; what happened in
  * between is told to the ghost, which holds the invariants against it.
  */
-import type { AnyStateMachine, EventObject } from "xstate"
+import type { AnyStateMachine, AnyEventObject } from "xstate"
 import {
   catalogue,
   wiring,
@@ -49,7 +49,7 @@ export interface RunningTask {
 
 export interface Process {
   readonly instances: Readonly<Partial<Record<MachineId, Instance<AnyStateMachine>>>>
-  readonly mailboxes: Readonly<Partial<Record<MachineId, ReadonlyArray<EventObject>>>>
+  readonly mailboxes: Readonly<Partial<Record<MachineId, ReadonlyArray<AnyEventObject>>>>
   readonly tasks: ReadonlyArray<RunningTask>
   readonly boot: BootOutcome | null
   /** The disk as it was read last. */
@@ -175,7 +175,7 @@ const evaluated = (draft: Draft, boot: BootOutcome): void => {
   draft.process = { ...draft.process, boot, url }
 }
 
-const offer = (draft: Draft, machine: MachineId, event: EventObject): void => {
+const offer = (draft: Draft, machine: MachineId, event: AnyEventObject): void => {
   if (draft.charts[machine] === undefined) return
   const mailbox = [...(draft.process.mailboxes[machine] ?? []), event]
   draft.process = { ...draft.process, mailboxes: { ...draft.process.mailboxes, [machine]: mailbox } }
@@ -208,19 +208,19 @@ const quiesce = (draft: Draft, order: number): void => {
 }
 
 export const stateOf = (instance: Instance<AnyStateMachine> | undefined): string =>
-  instance === undefined ? "" : stateName((instance.snapshot as { readonly value: never }).value)
+  instance === undefined ? "" : stateName(instance.snapshot.value)
 
 /** The state of one machine of the running process, as a dotted path. */
 export const stateIn = (world: World, machine: MachineId): string => stateOf(world.process.instances[machine])
 
 /** The context of one machine of the running process. */
 export const contextIn = <Context>(world: World, machine: MachineId): Context =>
-  (world.process.instances[machine]?.snapshot as unknown as { readonly context: Context }).context
+  world.process.instances[machine]?.snapshot.context as Context
 
 // ---------------------------------------------------------------------------------------------- moves
 
 /** An event from outside the machines: an operator, a signal, the clock, or, with a machine alone, its neighbours. */
-export const send = (world: World, machine: MachineId, event: EventObject, order = 0): World =>
+export const send = (world: World, machine: MachineId, event: AnyEventObject, order = 0): World =>
   play(world, order, (draft) => {
     const { etag } = event as { readonly etag?: string }
     tell(draft, { _tag: "Sent", type: event.type, etag: etag ?? null })

@@ -1,4 +1,5 @@
 /** What is on the disk of a machine that has joined a fleet, while its daemon does not run. */
+import type { SlotName } from "../../machines/Vocabulary.ts"
 import { DateTime, Effect, Option, Result } from "effect"
 import { EMPTY_STATE } from "../../machines/ConfigFacts.ts"
 import type { DiskFacts } from "../../machines/index.ts"
@@ -13,7 +14,7 @@ import {
   type RemoteConfig,
   type Status
 } from "../domain/index.ts"
-import { IdentityStore, type SlotName, Slots } from "../storage/index.ts"
+import { IdentityStore, Slots } from "../storage/index.ts"
 import { loadInspection } from "./LocalServices.ts"
 
 /** What the files of a fleet say. */

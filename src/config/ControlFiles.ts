@@ -81,7 +81,12 @@ export class ControlFiles extends Context.Service<
 
       const writeState = Effect.fn("ControlFiles.writeState")(function* (state: StateFile) {
         const text = yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie)
-        yield* files.write(d, STATE, text)
+        const write = files.write(d, STATE, text)
+        yield* Effect.catchIf(
+          write,
+          (error) => error.code === "ENOENT",
+          () => Effect.andThen(files.makeDirectory(d), write)
+        )
       })
 
       const drop = Effect.fnUntraced(function* (directory: string, name: string) {

@@ -3,13 +3,13 @@ import type { ConfigApplyContext, StateFile } from "../../machines/index.ts"
 import { type Diagnostic, isoTime } from "../domain/index.ts"
 import type { EffectiveConfig } from "./RunningConfig.ts"
 
-const error = (kind: string, message: string, ...repair: ReadonlyArray<string>): Diagnostic => ({
+const error = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
   severity: "error",
   kind,
   message,
   repair
 })
-const warning = (kind: string, message: string, ...repair: ReadonlyArray<string>): Diagnostic => ({
+const warning = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
   severity: "warning",
   kind,
   message,
@@ -86,7 +86,13 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
       ]
     : []),
   ...(context.start === "indeterminate"
-    ? [warning("indeterminate_start", "how the previous process ended cannot be told on this system; it was counted")]
+    ? [
+        warning(
+          "indeterminate_start",
+          "how the previous process ended cannot be told on this system; it was counted as unexplained",
+          "Stop the daemon with SIGTERM or `holdfast daemon restart`, which records how it ended."
+        )
+      ]
     : []),
   ...(context.running.source === "rescue"
     ? [
@@ -112,7 +118,13 @@ export const layerDiagnostics = (config: EffectiveConfig): ReadonlyArray<Diagnos
     : []),
   ...(config.problem === null
     ? []
-    : [error("central_layer_unusable", `the central layer cannot be read: ${config.problem}`)]),
+    : [
+        error(
+          "central_layer_unusable",
+          `the central layer cannot be read: ${config.problem}`,
+          "The machine runs its line to the last central that confirmed. Correct the disk, then: holdfast daemon restart"
+        )
+      ]),
   ...(config.localProblem === null
     ? []
     : [
@@ -123,6 +135,10 @@ export const layerDiagnostics = (config: EffectiveConfig): ReadonlyArray<Diagnos
         )
       ]),
   ...config.dropped.map(({ entry, reason }) =>
-    warning("local_entry_dropped", `${entry} of the local config.json is not used: ${reason}`)
+    warning(
+      "local_entry_dropped",
+      `${entry} of the local config.json is not used: ${reason}`,
+      "Correct the entry in config.json, then: holdfast daemon restart"
+    )
   )
 ]

@@ -1,6 +1,6 @@
 /** The `inspect` task: one reading of the disk and the clocks, as the facts that the chart decides on. */
 import { Clock, Context, Effect, FileSystem, Layer, Option, Path, Random } from "effect"
-import { type DiskFacts, type SlotFacts } from "../../machines/index.ts"
+import type { DiskFacts, SlotFacts, SlotName } from "../../machines/index.ts"
 import {
   centralSink,
   type ConfigDocument,
@@ -9,14 +9,7 @@ import {
   PluginCatalogue,
   probationWindowMs
 } from "../domain/index.ts"
-import {
-  DurableFiles,
-  IdentityStore,
-  type SlotContents,
-  type SlotName,
-  Slots,
-  type StorageError
-} from "../storage/index.ts"
+import { DurableFiles, IdentityStore, type SlotContents, Slots, type StorageError } from "../storage/index.ts"
 import { ControlFiles, documentOf } from "./ControlFiles.ts"
 import { readLocalLayer } from "./LocalLayer.ts"
 

@@ -16,9 +16,9 @@ export const apiToken = Effect.gen(function* () {
   const text = Option.isSome(known) ? new TextDecoder().decode(known.value).trim() : ""
   if (/^[A-Za-z0-9_-]{32,}$/.test(text)) return Redacted.make(text)
   const token = Base64Url.encode(yield* random.randomBytes(32))
-  yield* files.makeDirectory(home.state)
-  yield* files
-    .write(home.state, NAME, token)
-    .pipe(Effect.catchTag("StorageError", (error) => Effect.logWarning(error.message)))
+  yield* files.makeDirectory(home.state).pipe(
+    Effect.andThen(files.write(home.state, NAME, token)),
+    Effect.catchTag("StorageError", (error) => Effect.logWarning(error.message))
+  )
   return Redacted.make(token)
 })

@@ -30,7 +30,7 @@ export interface ProcessFacts {
   readonly apiUrl: string | null
 }
 
-const diagnostic = (kind: string, message: string, ...repair: ReadonlyArray<string>): Diagnostic => ({
+const diagnostic = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
   severity: "error",
   kind,
   message,
@@ -64,7 +64,15 @@ const processDiagnostics = Effect.fnUntraced(function* (
             "It is tried again by itself; what runs goes on."
           )
         ]),
-    ...(identityStorage === null ? [] : [diagnostic("storage_failing", identityStorage)]),
+    ...(identityStorage === null
+      ? []
+      : [
+          diagnostic(
+            "storage_failing",
+            identityStorage,
+            "The identity is used from memory meanwhile; a restart before it can be stored loses it."
+          )
+        ]),
     ...(daemonContext.apiProblem === null
       ? []
       : [
@@ -77,7 +85,11 @@ const processDiagnostics = Effect.fnUntraced(function* (
     ...plugins
       .filter(({ state }) => state === "failed")
       .map(({ message, name }) =>
-        diagnostic("plugin_failed", `plugin ${name} did not start: ${message ?? "no reason was given"}`)
+        diagnostic(
+          "plugin_failed",
+          `plugin ${name} did not start: ${message ?? "no reason was given"}`,
+          "Correct its settings, or remove it from the configuration; everything else runs."
+        )
       )
   ]
 })

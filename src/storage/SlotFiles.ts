@@ -1,15 +1,7 @@
 /** What a slot holds on disk, as data. */
 import { Schema } from "effect"
+import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
 import type { StorageError } from "./StorageError.ts"
-
-/** The two places a configuration can live in. */
-export type SlotName = "a" | "b"
-
-/** Both slots. */
-export const slotNames: ReadonlyArray<SlotName> = ["a", "b"]
-
-/** The slot that is not `slot`. */
-export const otherSlot = (slot: SlotName): SlotName => (slot === "a" ? "b" : "a")
 
 /** record.json: which revision the slot's document is. `etag` is null for the copy of the seed. */
 export class SlotRecord extends Schema.Class<SlotRecord>("SlotRecord")({
@@ -49,7 +41,7 @@ export interface SlotContents {
  */
 export class FlipError extends Schema.TaggedError<FlipError>()("FlipError", {
   renamed: Schema.Boolean,
-  slot: Schema.Literals(["a", "b"]),
+  slot: Schema.Literals(SLOTS),
   operation: Schema.String,
   path: Schema.String,
   code: Schema.String,

@@ -1,13 +1,12 @@
 /** The A/B slots of one directory, and the link that says which of them runs. */
 import { Context, DateTime, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
+import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
 import { directoryMode, DurableFiles } from "./DurableFiles.ts"
 import { sha256Hex } from "./Sha256.ts"
 import {
   type ActiveLink,
   FlipError,
   type SlotContents,
-  type SlotName,
-  slotNames,
   type SlotRecord,
   SlotRecordJson
 } from "./SlotFiles.ts"
@@ -100,7 +99,7 @@ export class Slots extends Context.Service<
         if (type === undefined) return "absent"
         if (type !== "SymbolicLink") return { dangling: "" }
         const target = yield* fs.readLink(link).pipe(storageStep("readLink", link))
-        const slot = slotNames.find((name) => name === target)
+        const slot = SLOTS.find((name) => name === target)
         return slot === undefined ? { dangling: target } : { slot }
       })
 
@@ -187,7 +186,7 @@ export class Slots extends Context.Service<
 
       const syncAll = Effect.fn("Slots.syncAll")(function* (stateDirectory: string) {
         const directory = path.join(stateDirectory, configControlDirectory)
-        const all = [stateDirectory, directory, ...slotNames.map((slot) => path.join(directory, slot))]
+        const all = [stateDirectory, directory, ...SLOTS.map((slot) => path.join(directory, slot))]
         yield* Effect.forEach(
           all,
           (each) => files.syncDirectory(each).pipe(Effect.catchIf(isMissing, () => Effect.void)),
@@ -197,7 +196,7 @@ export class Slots extends Context.Service<
 
       const sweep = Effect.fn("Slots.sweep")(function* (directory: string) {
         yield* files.sweep(directory, isLeftover)
-        for (const slot of slotNames) {
+        for (const slot of SLOTS) {
           const root = path.join(directory, slot)
           if ((yield* typeOf(root)) === "Directory") yield* files.sweep(root, isLeftover)
         }

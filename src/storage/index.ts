@@ -5,10 +5,7 @@ export { sha256Hex } from "./Sha256.ts"
 export {
   type ActiveLink,
   FlipError,
-  otherSlot,
   type SlotContents,
-  type SlotName,
-  slotNames,
   SlotRecord
 } from "./SlotFiles.ts"
 export { configControlDirectory, Slots } from "./Slots.ts"

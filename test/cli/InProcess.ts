@@ -1,6 +1,6 @@
 /** The command line without a process: real files, a console that remembers, and an environment of the test's own. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { ConfigProvider, Effect, FileSystem, Layer, Path, Sink, Stdio, Stream } from "effect"
+import { ConfigProvider, Context, Effect, FileSystem, Layer, Path, Sink, Stdio, Stream } from "effect"
 import { TestConsole } from "effect/testing"
 import { cli } from "../../src/cli/Cli.ts"
 import { OrderlyEnd } from "../../src/cli/OrderlyEnd.ts"
@@ -9,6 +9,8 @@ export interface Said {
   readonly code: number
   readonly out: string
   readonly err: string
+  /** What went to standard output as bytes, not as lines. */
+  readonly bytes: Uint8Array
 }
 
 export interface Terminal {
@@ -36,8 +38,9 @@ export class Desk {
       const code = yield* cli(argv)
       const out = (yield* TestConsole.logLines).join("\n")
       const err = (yield* TestConsole.errorLines).join("\n")
-      return { code, out, err } satisfies Said
+      return { code, out, err, chunks: yield* Chunks } as const
     }).pipe(
+      Effect.map(({ chunks, ...said }): Said => ({ ...said, bytes: Buffer.concat(chunks.map((each) => Buffer.from(each))) })),
       Effect.provide(
         Layer.mergeAll(
           TestConsole.layer,
@@ -70,12 +73,22 @@ export class Desk {
   readonly read = (name: string) => Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(this.path(name)))
 }
 
+class Chunks extends Context.Service<Chunks, Array<string | Uint8Array>>()("test/cli/InProcess/Chunks") {}
+
 const stdioLayer = (stdin: string | undefined) =>
-  Stdio.layerTest({
-    stdin: stdin === undefined ? Stream.never : Stream.make(new TextEncoder().encode(stdin)),
-    stdinIsTerminal: Effect.succeed(stdin === undefined),
-    stdout: () => Sink.drain
-  })
+  Layer.unwrap(
+    Effect.sync(() => {
+      const chunks: Array<string | Uint8Array> = []
+      return Layer.merge(
+        Layer.succeed(Chunks, chunks),
+        Stdio.layerTest({
+          stdin: stdin === undefined ? Stream.never : Stream.make(new TextEncoder().encode(stdin)),
+          stdinIsTerminal: Effect.succeed(stdin === undefined),
+          stdout: () => Sink.forEach((chunk: string | Uint8Array) => Effect.sync(() => void chunks.push(chunk)))
+        })
+      )
+    })
+  )
 
 /** Gives a test a desk of its own. */
 export const atDesk = <A, E, R>(use: (desk: Desk) => Effect.Effect<A, E, R>) =>

@@ -72,7 +72,7 @@ const unremovable = (name: string) =>
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (fs) => ({
       ...fs,
-      remove: (path: string, options?: FileSystem.RemoveOptions) =>
+      remove: (path: string, options?: Parameters<typeof fs.remove>[1]) =>
         path.endsWith(name)
           ? Effect.fail(
               PlatformError.systemError({

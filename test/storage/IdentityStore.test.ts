@@ -175,7 +175,10 @@ describe("IdentityStore", () => {
         // A poll that confirms what is known writes nothing: it comes every few minutes for years.
         recording.calls.length = 0
         yield* store.confirm(URL_A, [URL_B])
-        assert.deepStrictEqual(recording.calls.filter((call) => !call.startsWith("read ")), [])
+        assert.deepStrictEqual(
+          recording.calls.filter((call) => !call.startsWith("read ")),
+          []
+        )
         yield* store.forgetConfirmed
         assert.notProperty((yield* store.read).file, "last_confirmed_url")
         assert.lengthOf(Object.keys((yield* store.read).file.identities), 2)

@@ -1,7 +1,8 @@
+import type { SlotName } from "../../machines/Vocabulary.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
-import { DurableFiles, sha256Hex, type SlotName, Slots } from "../../src/storage/index.ts"
+import { DurableFiles, sha256Hex, Slots } from "../../src/storage/index.ts"
 import { bytes, type Machine, modeOf, onMachine, text } from "./Machine.ts"
 
 const content = Effect.fnUntraced(function* (document: string, etag: string | null = "etag") {

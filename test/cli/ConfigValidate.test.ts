@@ -1,0 +1,66 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { atDesk } from "./InProcess.ts"
+
+const central = { plugin: "@holdfast/central", config: { url: "https://c.example.com", identity: {} } }
+
+describe("config validate", () => {
+  it.live("accepts what this machine would apply, and writes nothing", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const file = yield* desk.write("ok.json", JSON.stringify({ version: 2, sinks: { central } }))
+        expect(yield* desk.run(["config", "validate", file])).toMatchObject({ code: 0, err: "" })
+        const { out } = yield* desk.run(["config", "validate", file, "--json"])
+        expect(JSON.parse(out)).toEqual({ valid: true, problems: [], would_install: [] })
+        expect(yield* desk.files).toEqual([])
+      })
+    )
+  )
+
+  it.live("names every problem: exit code 1", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const document = JSON.stringify({ version: 2, plugns: [], sinks: { a: {} } })
+        const said = yield* desk.run(["config", "validate", "-", "--json"], { stdin: document })
+        expect(said.code).toBe(1)
+        expect(JSON.parse(said.out).problems.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+          "/plugns",
+          "/sinks/a"
+        ])
+        const text = yield* desk.run(["config", "validate", "-"], { stdin: document })
+        expect(text).toMatchObject({ code: 1, out: expect.stringContaining("did you mean `plugins`?") })
+        expect(text.err).toContain("2 problems")
+      })
+    )
+  )
+
+  it.live("names what would have to be installed", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const document = { version: 2, plugins: [{ name: "@acme/x", version: "1.0.0" }], sinks: { central } }
+        const { out } = yield* desk.run(["config", "validate", "-", "--json"], { stdin: JSON.stringify(document) })
+        expect(JSON.parse(out)).toMatchObject({ would_install: [{ name: "@acme/x", version: "1.0.0" }] })
+      })
+    )
+  )
+
+  it.live("refuses a central that this machine could not join", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const insecure = { ...central, config: { ...central.config, url: "http://c.example.com" } }
+        const document = JSON.stringify({ version: 2, sinks: { central: insecure } })
+        const said = yield* desk.run(["config", "validate", "-"], { stdin: document })
+        expect(said).toMatchObject({ code: 1, out: expect.stringContaining("/sinks/central/config/url") })
+      })
+    )
+  )
+
+  it.live("of a file that cannot be read is exit code 1, without a file exit code 2", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        expect((yield* desk.run(["config", "validate", desk.path("none")])).code).toBe(1)
+        expect((yield* desk.run(["config", "validate"])).code).toBe(2)
+      })
+    )
+  )
+})

@@ -1,0 +1,160 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { atDesk } from "./InProcess.ts"
+import { healthy, standIn } from "./Gateway.ts"
+
+const bad = {
+  version: 1,
+  quarantine: [
+    { etag: '"bad"', digest: "x", environment: "e", reason: "crash_loop", recorded_at: 0, attempts: 1, retry_at: 1 }
+  ],
+  last_attempt: { etag: '"bad"', verdict: "applied", at: 0, attempt: 1 }
+}
+
+describe("health", () => {
+  it.live("of a daemon that does not run is exit code 1", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const said = yield* desk.run(["health"])
+        expect(said.code).toBe(1)
+        expect(JSON.parse(said.out)).toMatchObject({ status: "stopped" })
+      })
+    )
+  )
+
+  for (const [status, code] of [
+    ["ok", 0],
+    ["unauthenticated", 0],
+    ["degraded", 1]
+  ] as const) {
+    it.live(`${status} is exit code ${code}, and what the daemon says`, () =>
+      atDesk((desk) =>
+        Effect.gen(function* () {
+          const { asked } = yield* standIn(desk, () => [200, { status, version: "0.1.0", reasons: [] }])
+          const said = yield* desk.run(["health"])
+          expect(said).toMatchObject({ code, err: "" })
+          expect(JSON.parse(said.out)).toEqual({ status, version: "0.1.0", reasons: [] })
+          expect(asked[0]?.url).toBe("/health")
+        })
+      )
+    )
+  }
+})
+
+describe("daemon restart", () => {
+  it.live("without a daemon says how to start one: exit code 1", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        expect(yield* desk.run(["daemon", "restart"])).toMatchObject({
+          code: 1,
+          err: expect.stringContaining("holdfast daemon")
+        })
+      })
+    )
+  )
+
+  it.live("asks the live daemon, and with --normal to end safe start", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const { asked } = yield* standIn(desk, () => [202, { accepted: true }])
+        expect((yield* desk.run(["daemon", "restart"])).code).toBe(0)
+        expect((yield* desk.run(["daemon", "restart", "--normal"])).code).toBe(0)
+        expect(asked.map(({ body, method, url }) => [method, url, body])).toEqual([
+          ["POST", "/restart", { reason: "operator" }],
+          ["POST", "/restart", { reason: "operator", normal: true }]
+        ])
+      })
+    )
+  )
+})
+
+describe("config retry", () => {
+  it.live("asks the live daemon", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const { asked } = yield* standIn(desk, () => [200, { etag: '"bad"', known: true }])
+        expect(yield* desk.run(["config", "retry", "bad"])).toMatchObject({ code: 0, err: "" })
+        expect(asked).toMatchObject([{ method: "POST", url: "/config/retry", body: { etag: "bad" } }])
+      })
+    )
+  )
+
+  it.live("without a daemon takes its place, with or without the quotes", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        for (const etag of ["bad", '"bad"']) {
+          yield* desk.write("home/state/config-control/state.json", JSON.stringify(bad))
+          expect(yield* desk.run(["config", "retry", etag])).toMatchObject({ code: 0, err: "" })
+          expect(JSON.parse(yield* desk.read("home/state/config-control/state.json"))).toEqual({
+            version: 1,
+            quarantine: []
+          })
+        }
+      })
+    )
+  )
+
+  it.live("of a revision of which nothing is remembered is exit code 1, and changes nothing", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        expect((yield* desk.run(["config", "retry", "other"])).code).toBe(1)
+        expect(yield* desk.files).toEqual([])
+        yield* desk.write("home/state/config-control/state.json", JSON.stringify(bad))
+        expect((yield* desk.run(["config", "retry", "other"])).code).toBe(1)
+        expect(JSON.parse(yield* desk.read("home/state/config-control/state.json"))).toEqual(bad)
+      })
+    )
+  )
+})
+
+describe("join with a live daemon", () => {
+  it.live("has it restart, and reports the first revision that it runs", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        let restarted = false
+        const { api_url } = yield* standIn(desk, ({ url }) => {
+          if (url === "/restart") restarted = true
+          return [
+            url === "/restart" ? 202 : 200,
+            { ...healthy, daemon: { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" } }
+          ]
+        })
+        const later = Effect.gen(function* () {
+          while (!restarted) yield* Effect.sleep(10)
+          const daemon = { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" }
+          yield* desk.write("home/state/run/status.json", JSON.stringify({ ...healthy, daemon }))
+        })
+        const [said] = yield* Effect.all([desk.run(["join", "https://c.example.com", "--json"], { stdin: "token" }), later], {
+          concurrency: "unbounded"
+        })
+        expect(said.code).toBe(0)
+        expect(JSON.parse(said.out)).toMatchObject({ daemon: "restarting", revision: '"abc"' })
+      })
+    )
+  )
+
+  it.live("says why nothing was applied", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const refused = {
+          ...healthy,
+          remote_config: {
+            running_etag: null,
+            last_attempt: { etag: '"x"', verdict: "config_invalid", reason: "/plugns", at: "2026-11-21T10:00:00.000Z" }
+          }
+        }
+        const services = yield* Effect.context<Effect.Services<ReturnType<typeof desk.write>>>()
+        const { api_url } = yield* standIn(desk, ({ url }) => {
+          if (url !== "/restart") return [200, refused]
+          const daemon = { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" }
+          Effect.runFork(desk.write("home/state/run/status.json", JSON.stringify({ ...healthy, daemon })).pipe(
+            Effect.provide(services)
+          ))
+          return [202, {}]
+        })
+        const said = yield* desk.run(["join", "https://c.example.com"], { stdin: "token" })
+        expect(said).toMatchObject({ code: 0, out: expect.stringContaining("config_invalid") })
+      })
+    )
+  )
+})

@@ -1,0 +1,91 @@
+/** A stand-in for the API of a live daemon, and the files by which commands find it. */
+import { createServer, type IncomingMessage } from "node:http"
+import { Effect } from "effect"
+import type { Status } from "../../src/domain/index.ts"
+import type { Desk } from "./InProcess.ts"
+
+export interface Asked {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly authorization: string | undefined
+  readonly body: unknown
+}
+
+export const API_TOKEN = "api-token-of-this-home-0123456789abcdef"
+
+export const healthy: Status = {
+  overall: "healthy",
+  diagnostics: [],
+  daemon: {
+    state: "running",
+    pid: process.pid,
+    started_at: "2026-11-21T10:00:00.000Z",
+    api_url: null,
+    version: "0.1.0",
+    last_start: "explained",
+    safe_start: false,
+    time_scale: 1
+  },
+  identity: { gateway_id: "gw_1", expires_at: "2026-12-21T10:00:00.000Z", state: "enrolled" },
+  remote_config: {
+    running_etag: '"abc"',
+    running_digest: "abc",
+    last_known_good: { etag: '"abc"', slot: "b", promoted_at: "2026-11-21T10:00:01.000Z" },
+    probation: null,
+    last_rollback: null,
+    bad_etag: null,
+    quarantine: [],
+    last_attempt: { etag: '"abc"', verdict: "applied", at: "2026-11-21T09:59:59.000Z", attempt: 1 }
+  },
+  config_layers: {
+    central: { source: "slot", slot: "b", etag: '"abc"', url: "http://127.0.0.1:7999" },
+    local: { path: "/home/me/.holdfast/config.json", used: false, dropped: [] }
+  },
+  plugins: [{ name: "@holdfast/central", version: "0.1.0", state: "active" }],
+  machines: { daemon: "running" }
+}
+
+type Answer = readonly [status: number, body: unknown] | "silence"
+
+/** Listens on loopback until the scope closes; the process of the test stands in for the daemon's. */
+export const standIn = (desk: Desk, answer: (asked: Asked) => Answer) =>
+  Effect.gen(function* () {
+    const asked: Array<Asked> = []
+    const server = createServer((request, response) => {
+      void bodyOf(request).then((text) => {
+        const one: Asked = {
+          method: request.method,
+          url: request.url,
+          authorization: request.headers.authorization,
+          body: text === "" ? undefined : JSON.parse(text)
+        }
+        asked.push(one)
+        const given = answer(one)
+        if (given === "silence") return
+        response.writeHead(given[0], { "content-type": "application/json" }).end(JSON.stringify(given[1]))
+      })
+    })
+    yield* Effect.acquireRelease(
+      Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
+      () =>
+        Effect.promise(() => {
+          server.closeAllConnections()
+          return new Promise((resolve) => server.close(resolve))
+        })
+    )
+    const address = server.address()
+    const api_url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
+    yield* desk.write("home/state/api-token", API_TOKEN)
+    yield* writeStatus(desk, { ...healthy, daemon: { ...healthy.daemon, api_url } })
+    return { asked, api_url, close: Effect.sync(() => server.closeAllConnections()) }
+  })
+
+/** What a daemon wrote last. */
+export const writeStatus = (desk: Desk, status: Status) =>
+  desk.write("home/state/run/status.json", JSON.stringify(status))
+
+const bodyOf = async (request: IncomingMessage): Promise<string> => {
+  let text = ""
+  for await (const chunk of request) text += String(chunk)
+  return text
+}
