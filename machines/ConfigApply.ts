@@ -39,6 +39,7 @@ const closing = applySetup.createStateConfig({
       ]
     },
     timing: {
+      description: "What is left of the part in use, and how long this process ran.",
       invoke: {
         src: "readTime",
         onDone: { target: "writing", actions: assign(({ context, event }) => closingWrite(context, event.output)) },
@@ -46,6 +47,7 @@ const closing = applySetup.createStateConfig({
       }
     },
     writing: {
+      description: "The unused budget goes back, and the exit becomes a planned one.",
       invoke: {
         src: "writeState",
         input: ({ context }) => ({ state: context.state }),
@@ -57,6 +59,7 @@ const closing = applySetup.createStateConfig({
 })
 
 const closed = applySetup.createStateConfig({
+  description: "Nothing is written any more.",
   tags: "settled",
   entry: { type: "configClosed", params: ({ context }) => ({ recorded: context.exitRecorded }) },
   on: refuse("restart_pending")
@@ -103,10 +106,7 @@ export const ConfigApply = applySetup.createMachine({
       actions: assign(({ context }) => ({ state: { ...context.state, unexplained: undefined }, unwritten: true }))
     },
     HOLD_OVER: {
-      actions: [
-        assign({ restart: "safe_hold_over" }),
-        { type: "requestRestart", params: { reason: "safe_hold_over" } }
-      ]
+      actions: [assign({ restart: "safe_hold_over" }), { type: "requestRestart", params: { reason: "safe_hold_over" } }]
     },
     NORMAL_ASKED: {
       actions: [

@@ -234,8 +234,9 @@ export const impaired = applySetup.createStateConfig({
     CLOSE: "#configApply.closed"
   },
   states: {
-    waiting: { after: { storageRetry: "probing" } },
+    waiting: { description: "Until it is time to look again.", after: { storageRetry: "probing" } },
     probing: {
+      description: "Can the disk be repaired and written by now? Then a new process starts from it.",
       invoke: {
         src: "inspect",
         input: { repair: true },

@@ -41,6 +41,7 @@ export const probation = applySetup.createStateConfig({
       ]
     },
     charging: {
+      description: "The next part is charged; when that cannot be written, the part is used all the same.",
       invoke: {
         src: "writeState",
         input: ({ context }) => ({ state: chargedState(context.state) }),
@@ -84,6 +85,7 @@ export const probation = applySetup.createStateConfig({
       initial: "reviewing",
       states: {
         reviewing: {
+          description: "P0: the facts are read again.",
           invoke: {
             src: "inspect",
             input: { repair: false },
@@ -101,6 +103,7 @@ export const probation = applySetup.createStateConfig({
           ]
         },
         rememberingUrl: {
+          description: "This URL may be used for rescue from now on.",
           invoke: {
             src: "rememberUrl",
             input: { prune: false },
@@ -145,7 +148,10 @@ export const probation = applySetup.createStateConfig({
             onError: { target: "finishingLater", actions: assign(storageFailed) }
           }
         },
-        finishingLater: { after: { finishRetry: "finishing" } },
+        finishingLater: {
+          description: "Promoted already; P2 is repeated until it is written.",
+          after: { finishRetry: "finishing" }
+        },
         retiring: {
           description: "P3: the token is gone.",
           invoke: {
@@ -164,7 +170,7 @@ export const probation = applySetup.createStateConfig({
             onError: { target: "retiringLater", actions: assign(storageFailed) }
           }
         },
-        retiringLater: { after: { finishRetry: "retiring" } }
+        retiringLater: { description: "P3 is repeated until the token is gone.", after: { finishRetry: "retiring" } }
       }
     }
   }
@@ -177,6 +183,7 @@ export const rollingBack = applySetup.createStateConfig({
   on: refuse("restart_pending"),
   states: {
     reviewing: {
+      description: "The facts are read again: is there somewhere to go, and is the verdict still right?",
       invoke: {
         src: "inspect",
         input: { repair: false },
@@ -243,7 +250,10 @@ export const rollingBack = applySetup.createStateConfig({
       ],
       always: "#configApply.restarting"
     },
-    waiting: { after: { storageRetry: "reviewing" } },
+    waiting: {
+      description: "The disk failed: the verdict stands and is tried again.",
+      after: { storageRetry: "reviewing" }
+    },
     staying: {
       description: "Nowhere to go: the revision stays, unmarked, and health says so.",
       invoke: {

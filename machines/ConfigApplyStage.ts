@@ -25,6 +25,7 @@ export const steady = applySetup.createStateConfig({
   },
   states: {
     idle: {
+      description: "Nothing to do until central offers a revision, or somebody asks for something.",
       tags: "settled",
       always: [
         { guard: "closing", target: "#configApply.closing" },
@@ -146,6 +147,7 @@ export const steady = applySetup.createStateConfig({
       initial: "reviewing",
       states: {
         reviewing: {
+          description: "The disk is read again before anything on it is changed.",
           invoke: {
             src: "inspect",
             input: { repair: false },

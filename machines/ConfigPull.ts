@@ -187,6 +187,7 @@ export const ConfigPull = pullSetup.createMachine({
   type: "parallel",
   states: {
     pull: {
+      description: "One poll after another, as far apart as the table of answers says.",
       initial: "idle",
       on: { END: ".stopped", GAP: { actions: assign({ stale: true }) } },
       states: {
@@ -218,7 +219,7 @@ export const ConfigPull = pullSetup.createMachine({
           },
           initial: "asking",
           states: {
-            asking: {},
+            asking: { description: "The answer decides." },
             finishing: {
               description: "Stopping: the poll in flight may end by itself for a second; its answer decides nothing.",
               after: { stopGrace: "#configPull.pull.stopped" }
@@ -297,12 +298,14 @@ export const ConfigPull = pullSetup.createMachine({
           }
         },
         waiting: {
+          description: "Until the next poll is due, or somebody asks for it and central did not name a time.",
           tags: "settled",
           entry: assign({ retried: false }),
           after: { pollDelay: "polling" },
           on: { POLL_NOW: { guard: "mayAsk", target: "polling" } }
         },
         stopped: {
+          description: "Nothing is asked any more.",
           tags: "settled",
           entry: "pullStopped",
           on: { END: undefined }
@@ -310,9 +313,11 @@ export const ConfigPull = pullSetup.createMachine({
       }
     },
     reports: {
+      description: "Status reports, one at a time.",
       initial: "idle",
       states: {
         idle: {
+          description: "Until a verdict falls, or ten polls have settled.",
           tags: "settled",
           always: [
             {

@@ -133,6 +133,7 @@ export const Daemon = daemonSetup.createMachine({
   },
   states: {
     booting: {
+      description: "From the lock to plugins that have settled.",
       tags: "booting",
       initial: "evaluating",
       on: {
@@ -221,7 +222,7 @@ export const Daemon = daemonSetup.createMachine({
           description: "Ten minutes of running forgive the unexplained starts before them.",
           after: { stable: { target: "stable", actions: "provenStable" } }
         },
-        stable: {},
+        stable: { description: "What it runs has proved itself." },
         safe: {
           description: "First-party plugins only, no local layer; after its hold one normal attempt is made.",
           after: { safeHold: { target: "safe", reenter: true, actions: "holdOver" } }
@@ -247,11 +248,13 @@ export const Daemon = daemonSetup.createMachine({
       },
       states: {
         recording: {
+          description: "The exit and the unused budget are written before anything ends.",
           entry: "closeConfig",
           on: { CONFIG_CLOSED: "endingPull" },
           after: { closeConfigBound: "endingPull" }
         },
         endingPull: {
+          description: "A poll in flight may end by itself, for a second.",
           entry: "endPull",
           on: { PULL_STOPPED: "endingJoin" },
           after: { stopPullBound: "endingJoin" }
@@ -262,9 +265,18 @@ export const Daemon = daemonSetup.createMachine({
             { target: "closingPlugins", actions: "endJoin" }
           ]
         },
-        closingPlugins: { invoke: { src: "closePlugins", onDone: "closingApi", onError: "closingApi" } },
-        closingApi: { invoke: { src: "closeApi", onDone: "flushing", onError: "flushing" } },
-        flushing: { invoke: { src: "flush", onDone: "#daemon.ended", onError: "#daemon.ended" } }
+        closingPlugins: {
+          description: "Plugins and sinks, in reverse.",
+          invoke: { src: "closePlugins", onDone: "closingApi", onError: "closingApi" }
+        },
+        closingApi: {
+          description: "Requests in flight may end.",
+          invoke: { src: "closeApi", onDone: "flushing", onError: "flushing" }
+        },
+        flushing: {
+          description: "Logs and the last status reach the disk.",
+          invoke: { src: "flush", onDone: "#daemon.ended", onError: "#daemon.ended" }
+        }
       }
     },
     ended: {

@@ -79,7 +79,6 @@ const joinSetup = setup({
     joined: ({ event }) => event.type === "BEGIN" && event.central,
     identityFound: ({ event }) => outputOf<LoadedIdentity>(event).kind === "ready",
     tokenFound: ({ event }) => outputOf<LoadedIdentity>(event).token,
-    tokenAtHand: ({ context }) => context.token,
     refused: ({ event }) => wasRefused(event),
     refusedWithToken: ({ context, event }) => wasRefused(event) && context.token,
     refreshSpent: ({ context }) => context.refreshSpent
@@ -198,7 +197,7 @@ export const Join = joinSetup.createMachine({
           description: "With an unknown expiry a refresh is allowed once an hour.",
           after: { hour: { target: "aged", actions: assign({ refreshSpent: false }) } }
         },
-        aged: {}
+        aged: { description: "Held for an hour at least." }
       }
     },
     refreshing: {

@@ -18,10 +18,12 @@ const played = (charts: Charts, commands: Iterable<fc.Command<{ world: World }, 
 }
 
 /** Fails at the first violation of one of these invariants. */
-const holding = (invariants: ReadonlyArray<Invariant>) => (world: World): void => {
-  const found = world.ghost.violations.find(({ invariant }) => invariants.includes(invariant))
-  if (found !== undefined) throw new Error(`${found.invariant}: ${found.detail}`)
-}
+const holding =
+  (invariants: ReadonlyArray<Invariant>) =>
+  (world: World): void => {
+    const found = world.ghost.violations.find(({ invariant }) => invariants.includes(invariant))
+    if (found !== undefined) throw new Error(`${found.invariant}: ${found.detail}`)
+  }
 
 /** Searches scripted scenarios, then arbitrary histories, for a violation of these invariants. */
 export const violated = (
@@ -35,7 +37,10 @@ export const violated = (
     if (found !== undefined) return `${name}: ${found.invariant}: ${found.detail}`
   }
   const judge = holding(invariants)
-  return counterexample(fc.property(histories(dangers, judge), (commands) => void played(charts, commands)), sample)
+  return counterexample(
+    fc.property(histories(dangers, judge), (commands) => void played(charts, commands)),
+    sample
+  )
 }
 
 const invariantChecks = Object.fromEntries(
@@ -59,10 +64,13 @@ const RECOVERS: Check = {
     }
     const dangers = { ...ALL_DANGERS, identity: false }
     return counterexample(
-      fc.property(histories(dangers, () => {}), (commands) => {
-        const end = recovers(played(charts, commands))
-        if (!hasNextGood(end)) throw new Error(`stuck in ${stuck(end)}`)
-      }),
+      fc.property(
+        histories(dangers, () => {}),
+        (commands) => {
+          const end = recovers(played(charts, commands))
+          if (!hasNextGood(end)) throw new Error(`stuck in ${stuck(end)}`)
+        }
+      ),
       sample
     )
   }

@@ -115,7 +115,9 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
   mutant("does not charge the start before plugins run", ["recovers"], (machine) =>
     withState(machine, "boot.reconciling", (state) => ({
       ...state,
-      always: state["always"].map((one: Written) => (one["target"] === "counting" ? { ...one, target: "sweepingSeed" } : one)),
+      always: state["always"].map((one: Written) =>
+        one["target"] === "counting" ? { ...one, target: "sweepingSeed" } : one
+      ),
       exit: assign(({ context }: any) => ({ running: runningAsCounted(context) }))
     }))
   ),
@@ -302,7 +304,9 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
     killedBy: ["wallJumps"],
     apply: (charts) => {
       const { configApply } = charts
-      return configApply === undefined ? charts : { ...charts, configApply: { ...configApply, calendarDelays: ["part"] } }
+      return configApply === undefined
+        ? charts
+        : { ...charts, configApply: { ...configApply, calendarDelays: ["part"] } }
     }
   },
   mutant("does not give back what an orderly stop left of the budget", ["restartIsInvisible"], (machine) =>
@@ -310,7 +314,8 @@ export const CONFIG_APPLY_MUTANTS: ReadonlyArray<Mutant> = [
       invokes(state, {
         input: ({ context }: Args) => {
           const { marker } = context.state
-          const spent = marker === undefined ? {} : { marker: { ...marker, budget_ms: Math.max(0, marker.budget_ms - 1_000) } }
+          const spent =
+            marker === undefined ? {} : { marker: { ...marker, budget_ms: Math.max(0, marker.budget_ms - 1_000) } }
           return { state: { ...context.state, ...spent } }
         }
       })

@@ -123,7 +123,8 @@ const ended = (trace: Trace, course: Course, speaks: boolean): { readonly code: 
 const stop: AnyEventObject & { readonly leave: boolean } = { type: "STOP_REQUESTED", leave: false }
 
 const daemonStops: Check = {
-  title: "a stop at any moment ends the process with 0 within the bound, whatever hangs; a restart asked before does not change that",
+  title:
+    "a stop at any moment ends the process with 0 within the bound, whatever hangs; a restart asked before does not change that",
   find: (charts, sample) =>
     counterexample(
       fc.property(boots, courses, fc.nat(8), fc.boolean(), fc.boolean(), (boot, course, when, speaks, restarts) => {
@@ -166,7 +167,11 @@ const daemonShutsInOrder: Check = {
       fc.property(boots, courses, fc.boolean(), (boot, course, leave) => {
         const trace = evaluated(process(charts), boot)
         running(trace, course)
-        ended(trace.send({ ...stop, leave }), course.map((what) => (what === "hangs" ? "fails" : what)), true)
+        ended(
+          trace.send({ ...stop, leave }),
+          course.map((what) => (what === "hangs" ? "fails" : what)),
+          true
+        )
         const life = leave ? "leaveFleet" : "endJoin"
         judged(inOrder(names(trace), ["closeConfig", "endPull", life, "closePlugins", "closeApi", "flush", "exit"]))
         if (names(trace).filter((name) => name === "exit").length !== 1) throw new Error("it exits more than once")

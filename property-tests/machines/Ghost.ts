@@ -183,7 +183,11 @@ export const observed = (ghost: Ghost, happening: Happening, world: World): Ghos
 }
 
 const endOf = (how: "exited" | "killed" | "rebooted", disk: Disk): Ghost["lastEnd"] =>
-  how === "rebooted" ? "rebooted" : stateFile(disk)?.last_exit === "planned" && how === "exited" ? "recorded" : "unrecorded"
+  how === "rebooted"
+    ? "rebooted"
+    : stateFile(disk)?.last_exit === "planned" && how === "exited"
+      ? "recorded"
+      : "unrecorded"
 
 const started = (ghost: Ghost, disk: Disk): Ghost => {
   const onProbation = servedOn(disk) !== undefined
@@ -248,7 +252,9 @@ const evaluated = (before: Ghost, boot: BootOutcome, { disk }: World): Ghost => 
   ]
   const forgotten = ghost.tried.filter((tried) => tried !== etag && !remembered.includes(tried))
   ghost = isBroken(ghost, "rolledBackIsRemembered", forgotten.length > 0 && !ghost.damaged, forgotten.join())
-  return onProbation && etag !== null && !ghost.tried.includes(etag) ? { ...ghost, tried: [...ghost.tried, etag] } : ghost
+  return onProbation && etag !== null && !ghost.tried.includes(etag)
+    ? { ...ghost, tried: [...ghost.tried, etag] }
+    : ghost
 }
 
 const moved = (before: Ghost, from: string, to: string, world: World): Ghost => {
@@ -349,17 +355,17 @@ const stateWritten = (before: Ghost, was: Disk, { disk, process, windows }: Worl
 }
 
 /** Boot evaluation judges behaviour alone: whatever else it adds to the quarantine is blame for damage. */
-const rotBlamed = (
-  ghost: Ghost,
-  old: StateFile | null,
-  next: StateFile | null,
-  process: World["process"]
-): Ghost => {
+const rotBlamed = (ghost: Ghost, old: StateFile | null, next: StateFile | null, process: World["process"]): Ghost => {
   if (process.boot !== null) return ghost
-  const known = [...(old?.quarantine ?? []), ...(old?.marker?.saved_quarantine === undefined ? [] : [old.marker.saved_quarantine])]
+  const known = [
+    ...(old?.quarantine ?? []),
+    ...(old?.marker?.saved_quarantine === undefined ? [] : [old.marker.saved_quarantine])
+  ]
   const blamed = next?.quarantine.find(
     (entry) =>
-      !known.some(({ attempts, etag, reason }) => etag === entry.etag && attempts === entry.attempts && reason === entry.reason) &&
+      !known.some(
+        ({ attempts, etag, reason }) => etag === entry.etag && attempts === entry.attempts && reason === entry.reason
+      ) &&
       entry.reason !== "crash_loop" &&
       entry.reason !== "probation_expired"
   )

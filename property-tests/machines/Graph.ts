@@ -66,13 +66,19 @@ const UNTOLD = new Set([
   "ran_ms",
   "ranMs",
   "boot_id",
+  "last_rollback",
   "bootId"
 ])
+
+/** Counts that nothing distinguishes beyond a few. */
+const COUNTS = new Set(["attempt", "attempts", "count", "sinceReport"])
+const COUNTED = 4
 
 /** Two worlds with the same key have the same futures, but for exact times. */
 export const keyOf = (world: World): string => {
   const told = (key: string, value: unknown): unknown => {
     if (UNTOLD.has(key)) return undefined
+    if (COUNTS.has(key)) return Math.min(value as number, COUNTED)
     return key === "retry_at" ? (value as number) > world.now.wall : value
   }
   const { disk, process } = world
@@ -89,34 +95,43 @@ export const keyOf = (world: World): string => {
 /** What the enumeration came to. */
 export interface Liveness {
   readonly states: number
+  /** Every state within the mishaps and changes was looked at. */
+  readonly isWhole: boolean
   /** States from which the next good revision was not received and promoted; at most a few. */
   readonly stuck: ReadonlyArray<World>
 }
 
-/** Enumerates every state within so many mishaps, and looks for a way from each to the next good revision. */
-export const enumerated = (charts: Charts, budget: number, bound: number): Liveness => {
+/** How far the enumeration goes: mishaps and changes of mind on one path, and states in all. */
+export interface Bounds {
+  readonly mishaps: number
+  readonly changes: number
+  readonly states: number
+}
+
+/** Enumerates every state within the bounds, and looks for a way from each to the next good revision. */
+export const enumerated = (charts: Charts, bounds: Bounds): Liveness => {
   const first = begin(charts, { windows: WINDOWS })
   const seen = new Map<string, number>()
-  const queue: Array<readonly [world: World, left: number]> = []
+  const queue: Array<readonly [world: World, mishaps: number, changes: number]> = []
   const stuck: Array<World> = []
   const live = new Set<string>()
-  const visit = (world: World, left: number): void => {
-    const key = keyOf(world)
-    if ((seen.get(key) ?? -1) >= left) return
-    seen.set(key, left)
-    queue.push([world, left])
+  const visit = (world: World, mishapsLeft: number, changesLeft: number): void => {
+    const key = `${keyOf(world)} ${changesLeft}`
+    if ((seen.get(key) ?? -1) >= mishapsLeft) return
+    seen.set(key, mishapsLeft)
+    queue.push([world, mishapsLeft, changesLeft])
   }
-  visit(first, budget)
-  for (let index = 0; index < queue.length && index < bound && stuck.length < 3; index++) {
+  visit(first, bounds.mishaps, bounds.changes)
+  for (let index = 0; index < queue.length && index < bounds.states && stuck.length < 3; index++) {
     const item = queue[index]
     if (item === undefined) break
-    const [world, left] = item
+    const [world, left, changes] = item
     if (!isLive(world, live)) stuck.push(world)
-    visit(honestly(world), left)
-    for (const next of servings(world)) visit(next, left)
-    if (left > 0) for (const next of mishaps(world)) visit(next, left - 1)
+    visit(honestly(world), left, changes)
+    if (changes > 0) for (const next of servings(world)) visit(next, left, changes - 1)
+    if (left > 0) for (const next of mishaps(world)) visit(next, left - 1, changes)
   }
-  return { states: seen.size, stuck }
+  return { states: seen.size, isWhole: queue.length <= bounds.states, stuck }
 }
 
 /** Walks the honest course with the next good revision served, until it is promoted or known to be. */

@@ -3,21 +3,8 @@ import * as fc from "fast-check"
 import type { PollAnswerKind } from "../../machines/index.ts"
 import { dangled, type Disk, isWrite, rotted } from "./DiskModel.ts"
 import { NEXT_GOOD, REVISIONS } from "./Revisions.ts"
-import {
-  disturb,
-  finish,
-  jumpWall,
-  kill,
-  land,
-  type Outcome,
-  reboot,
-  send,
-  serve,
-  suspend,
-  tick,
-  wait,
-  type World
-} from "./World.ts"
+import { disturb, finish, jumpWall, kill, land, reboot, send, serve, suspend, tick, wait, type World } from "./World.ts"
+import type { Outcome } from "./Tasks.ts"
 
 // ---------------------------------------------------------------------------------------------- the honest course
 
@@ -166,7 +153,10 @@ const STEPS: Readonly<Record<string, (a: number, b: number) => readonly [label: 
   readOnly: (a) => [
     a % 3 === 0 ? "the disk becomes read-only" : "the disk can be written",
     (world) =>
-      disturb(world, "read-only", (disk) => ({ ...disk, readOnly: a % 3 === 0 ? "the file system is read-only" : null }))
+      disturb(world, "read-only", (disk) => ({
+        ...disk,
+        readOnly: a % 3 === 0 ? "the file system is read-only" : null
+      }))
   ],
   damage: (a) => {
     const [label, what, change] = DAMAGE[a % DAMAGE.length] ?? ["", "", (disk: Disk) => disk]
@@ -189,10 +179,7 @@ const STEPS: Readonly<Record<string, (a: number, b: number) => readonly [label: 
     "the daemon is stopped",
     (world) => live(send(world, "daemon", { type: "STOP_REQUESTED", leave: false }), 12)
   ],
-  restart: () => [
-    "daemon restart --normal",
-    (world) => send(world, "configApply", { type: "NORMAL_ASKED" })
-  ],
+  restart: () => ["daemon restart --normal", (world) => send(world, "configApply", { type: "NORMAL_ASKED" })],
   rejoin: () => ["join is run again", (world) => disturb(world, "join", (disk) => ({ ...disk, join: true }))]
 }
 

@@ -31,10 +31,12 @@ const withAction = (transition: Written, type: string): Written => ({
   ...transition,
   actions: [transition["actions"]].flat().concat({ type })
 })
-const forget = (fields: (context: any) => object): ((transition: Written) => Written) => (transition) => ({
-  ...transition,
-  actions: [transition["actions"]].flat().concat(assign(({ context }: any) => fields(context)))
-})
+const forget =
+  (fields: (context: any) => object): ((transition: Written) => Written) =>
+  (transition) => ({
+    ...transition,
+    actions: [transition["actions"]].flat().concat(assign(({ context }: any) => fields(context)))
+  })
 const onAnswer = (guard: string, change: (transition: Written) => Written) => (transition: Written) =>
   (transition["guard"] ?? "") === guard ? change(transition) : transition
 
@@ -42,7 +44,13 @@ export const CONFIG_PULL_MUTANTS: ReadonlyArray<Mutant> = [
   pull("a 304 does not reset the ladder", ["delaysByTheTable"], (machine) => {
     let before = 0
     return withState(
-      answers(machine, onAnswer("unchanged", forget(() => ({ failures: before })))),
+      answers(
+        machine,
+        onAnswer(
+          "unchanged",
+          forget(() => ({ failures: before }))
+        )
+      ),
       "pull.waiting",
       (state) => ({
         ...state,
@@ -57,13 +65,25 @@ export const CONFIG_PULL_MUTANTS: ReadonlyArray<Mutant> = [
     )
   }),
   pull("Retry-After is ignored", ["retryAfterHonoured"], (machine) =>
-    answers(machine, onAnswer("throttled", forget(() => ({ delayMs: 30_000, held: false }))))
+    answers(
+      machine,
+      onAnswer(
+        "throttled",
+        forget(() => ({ delayMs: 30_000, held: false }))
+      )
+    )
   ),
   pull("a poll that was asked for overrides Retry-After", ["retryAfterHonoured"], (machine) =>
     withGuards(machine, { mayAsk: () => true })
   ),
   pull("a Retry-After of a year is honoured", ["retryAfterHonoured"], (machine) =>
-    answers(machine, onAnswer("throttled", forget((context) => (context.held ? { delayMs: 31_536_000_000 } : {}))))
+    answers(
+      machine,
+      onAnswer(
+        "throttled",
+        forget((context) => (context.held ? { delayMs: 31_536_000_000 } : {}))
+      )
+    )
   ),
   pull("a 401 is retried for ever", ["unauthorizedOnce"], (machine) =>
     withState(machine, "pull.polling", (state) => ({
@@ -78,19 +98,37 @@ export const CONFIG_PULL_MUTANTS: ReadonlyArray<Mutant> = [
     withDelay(machine, "pollDelay", ({ context }) => (context.problem === "Defect" ? 0 : context.delayMs))
   ),
   pull("a 404 confirms", ["confirmsByTheTable"], (machine) =>
-    answers(machine, onAnswer("notFound", (transition) => withAction(transition, "confirmPoll")))
+    answers(
+      machine,
+      onAnswer("notFound", (transition) => withAction(transition, "confirmPoll"))
+    )
   ),
   pull("a 429 confirms", ["confirmsByTheTable"], (machine) =>
-    answers(machine, onAnswer("throttled", (transition) => withAction(transition, "confirmPoll")))
+    answers(
+      machine,
+      onAnswer("throttled", (transition) => withAction(transition, "confirmPoll"))
+    )
   ),
   pull("a good 200 does not confirm", ["confirmsByTheTable"], (machine) =>
-    answers(machine, onAnswer("good", (transition) => withoutAction(transition, "confirmPoll")))
+    answers(
+      machine,
+      onAnswer("good", (transition) => withoutAction(transition, "confirmPoll"))
+    )
   ),
   pull("a good 200 is not staged", ["stagesByTheTable"], (machine) =>
-    answers(machine, onAnswer("good", (transition) => withoutAction(transition, "offerRevision")))
+    answers(
+      machine,
+      onAnswer("good", (transition) => withoutAction(transition, "offerRevision"))
+    )
   ),
   pull("a 404 is asked again by the ladder", ["delaysByTheTable"], (machine) =>
-    answers(machine, onAnswer("notFound", forget(() => ({ delayMs: 30_000 }))))
+    answers(
+      machine,
+      onAnswer(
+        "notFound",
+        forget(() => ({ delayMs: 30_000 }))
+      )
+    )
   ),
   pull("the ladder has no end", ["delaysByTheTable"], (machine) =>
     withDelay(machine, "pollDelay", ({ context }) =>
@@ -98,7 +136,10 @@ export const CONFIG_PULL_MUTANTS: ReadonlyArray<Mutant> = [
     )
   ),
   pull("an error does not settle the poll", ["settlesOnce"], (machine) =>
-    answers(machine, onAnswer("", (transition) => withoutAction(transition, "pollSettled")))
+    answers(
+      machine,
+      onAnswer("", (transition) => withoutAction(transition, "pollSettled"))
+    )
   ),
   pull("a gap during a poll is not noticed", ["settlesOnce"], (machine) =>
     withState(machine, "pull", (state) => ({ ...state, on: { ...state["on"], GAP: {} } }))
@@ -173,7 +214,9 @@ export const DAEMON_MUTANTS: ReadonlyArray<Mutant> = [
       invoke: { ...state["invoke"], onError: "#daemon.stopping" }
     }))
   ),
-  daemon("a crash loop is not slowed down", ["daemonBacksOff"], (machine) => withGuards(machine, { mustBackOff: () => false })),
+  daemon("a crash loop is not slowed down", ["daemonBacksOff"], (machine) =>
+    withGuards(machine, { mustBackOff: () => false })
+  ),
   daemon("every start waits", ["daemonBacksOff"], (machine) => withGuards(machine, { mustBackOff: () => true })),
   daemon("back-off has no bound", ["daemonBacksOff"], (machine) =>
     withDelay(machine, "backOff", ({ context }) => 1_000 * 2 ** (context.boot?.unexplained ?? 0))
@@ -182,10 +225,14 @@ export const DAEMON_MUTANTS: ReadonlyArray<Mutant> = [
     withState(machine, "stopping", (state) => ({ ...state, after: {} }))
   ),
   daemon("a config engine that does not answer holds the process", ["daemonStops"], (machine) =>
-    withState(withState(machine, "stopping", (state) => ({ ...state, after: {} })), "stopping.recording", (state) => ({
-      ...state,
-      after: {}
-    }))
+    withState(
+      withState(machine, "stopping", (state) => ({ ...state, after: {} })),
+      "stopping.recording",
+      (state) => ({
+        ...state,
+        after: {}
+      })
+    )
   ),
   daemon("a stop after a restart exits with 75", ["daemonStops"], (machine) =>
     withState(machine, "", (state) => ({

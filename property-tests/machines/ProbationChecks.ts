@@ -35,7 +35,11 @@ const polls = fc.array(
 )
 
 /** Where a probation stands after each poll; with or without the jumps of the wall clock. */
-const course = (charts: Charts, script: ReadonlyArray<{ answer: PollAnswerKind; afterSeconds: number; jumpHours: number }>, jumps: boolean) => {
+const course = (
+  charts: Charts,
+  script: ReadonlyArray<{ answer: PollAnswerKind; afterSeconds: number; jumpHours: number }>,
+  jumps: boolean
+) => {
   let current = until(serve(settledOn(charts), "G2"), "probation.using")
   const fates: Array<string> = []
   for (const { afterSeconds, answer, jumpHours } of script) {
@@ -94,7 +98,11 @@ const rests = (world: World): boolean => {
 /** An orderly stop, and a start from what is on the disk. */
 const restarted = (world: World): World => {
   const stopping = send(world, "daemon", { type: "STOP_REQUESTED", leave: false })
-  return live(live(stopping, 60, (now) => stateIn(now, "configApply").startsWith("boot")), 20, rests)
+  return live(
+    live(stopping, 60, (now) => stateIn(now, "configApply").startsWith("boot")),
+    20,
+    rests
+  )
 }
 
 const restartIsInvisible: Check = {

@@ -1,6 +1,12 @@
 /** Properties of the poll loop: the table of answers, row by row, under any sequence of answers. */
 import * as fc from "fast-check"
-import { clampInterval, POLL_ANSWERS, POLL_LADDER_MS, RETRY_AFTER_MAX_MS, type PollAnswerKind } from "../../machines/index.ts"
+import {
+  clampInterval,
+  POLL_ANSWERS,
+  POLL_LADDER_MS,
+  RETRY_AFTER_MAX_MS,
+  type PollAnswerKind
+} from "../../machines/index.ts"
 import { counterexample, type Check } from "./Check.ts"
 import { Trace } from "./Trace.ts"
 import type { Charts } from "./World.ts"
@@ -77,11 +83,13 @@ const played = (trace: Trace, turn: Turn): Row => {
   const refreshAsked = trace.performed(mark).includes("refreshIdentity")
   if (refreshAsked) trace.send({ type: turn.refreshes ? "IDENTITY_READY" : "IDENTITY_FAILED" })
   const answered = trace.performed(mark)
-  const settledAs = trace.asked.slice(mark).flatMap(({ command }) =>
-    command._tag === "Perform" && command.action.type === "pollSettled"
-      ? [(command.action.params as { readonly stale: boolean }).stale]
-      : []
-  )
+  const settledAs = trace.asked
+    .slice(mark)
+    .flatMap(({ command }) =>
+      command._tag === "Perform" && command.action.type === "pollSettled"
+        ? [(command.action.params as { readonly stale: boolean }).stale]
+        : []
+    )
   if (turn.pollNow) trace.send({ type: "POLL_NOW" })
   for (let count = 0; count < 5 && !trace.tasks.includes("poll"); count++) {
     if (trace.tasks.includes("sendReport")) trace.succeed("sendReport", { supported: true })
@@ -148,10 +156,18 @@ const firstWrong = (
 
 export const PULL_CHECKS = {
   confirmsByTheTable: property("a 304 and a good 200 confirm a poll, and nothing else does", (table) =>
-    firstWrong(table, (row) => row.confirms === confirming(row), (row) => `confirms: ${row.confirms}`)
+    firstWrong(
+      table,
+      (row) => row.confirms === confirming(row),
+      (row) => `confirms: ${row.confirms}`
+    )
   ),
   stagesByTheTable: property("a good 200 is staged, after it has confirmed, and nothing else is", (table) =>
-    firstWrong(table, (row) => row.stages === (confirming(row) && row.kind === "good"), (row) => `stages: ${row.stages}`)
+    firstWrong(
+      table,
+      (row) => row.stages === (confirming(row) && row.kind === "good"),
+      (row) => `stages: ${row.stages}`
+    )
   ),
   delaysByTheTable: property("the next poll comes when the table of answers says", (table, intervalMs) => {
     const expected = expectedDelays(intervalMs, table)
@@ -161,15 +177,17 @@ export const PULL_CHECKS = {
       (row) => `after ${row.delayMs} ms instead of ${expected[table.indexOf(row)]} ms`
     )
   }),
-  retryAfterHonoured: property("a Retry-After is honoured to the second, up to an hour, whoever asks for a poll", (table) =>
-    firstWrong(
-      table,
-      (row) => {
-        const asked = Math.min(row.retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS)
-        return !isHeld(row) || (row.delayMs >= asked && row.delayMs <= asked * 1.11 + 1_000)
-      },
-      (row) => `asked for ${row.retryAfterSeconds} s, polled after ${row.delayMs} ms`
-    )
+  retryAfterHonoured: property(
+    "a Retry-After is honoured to the second, up to an hour, whoever asks for a poll",
+    (table) =>
+      firstWrong(
+        table,
+        (row) => {
+          const asked = Math.min(row.retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS)
+          return !isHeld(row) || (row.delayMs >= asked && row.delayMs <= asked * 1.11 + 1_000)
+        },
+        (row) => `asked for ${row.retryAfterSeconds} s, polled after ${row.delayMs} ms`
+      )
   ),
   noSpin: property("no answer of central ever causes a zero-delay loop", (table) =>
     firstWrong(

@@ -25,11 +25,21 @@ export const until = (world: World, state: string): World =>
 
 /** G1 runs, promoted, and the machine rests. */
 export const settledOn = (charts: Charts): World =>
-  until(live(begin(charts), STEPS, (now) => now.ghost.promoted.includes("G1")), "steady.idle")
+  until(
+    live(begin(charts), STEPS, (now) => now.ghost.promoted.includes("G1")),
+    "steady.idle"
+  )
 
 const onProbation = (charts: Charts, etag: string): World => until(serve(settledOn(charts), etag), "probation.using")
 const rolledBack = (charts: Charts, etag: string): World =>
-  until(live(onProbation(charts, etag), STEPS, (now) => stateIn(now, "configApply") === "restarting" || now.disk.active === "b"), "steady.idle")
+  until(
+    live(
+      onProbation(charts, etag),
+      STEPS,
+      (now) => stateIn(now, "configApply") === "restarting" || now.disk.active === "b"
+    ),
+    "steady.idle"
+  )
 
 const task = (world: World, src: string): number => world.process.tasks.findIndex((one) => one.src === src)
 
@@ -83,7 +93,10 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
       readOnly: "the file system is read-only"
     }))
     const impaired = live(kill(lost), 10)
-    return live(disturb(impaired, "read-only", (disk) => ({ ...disk, readOnly: null })), 60)
+    return live(
+      disturb(impaired, "read-only", (disk) => ({ ...disk, readOnly: null })),
+      60
+    )
   },
   "X is on probation, and the disk cannot be read at one of its starts": (charts) => {
     const crashed = live(kill(onProbation(charts, "X1")), 6, (now) => task(now, "inspect") >= 0)
@@ -123,8 +136,7 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
     const polled = finish(serve(started, "G3"), task(started, "poll"))
     return live(polled, STEPS)
   },
-  "the active slot rots": (charts) =>
-    live(kill(disturb(settledOn(charts), "rot", (disk) => rotted(disk, "b"))), 60),
+  "the active slot rots": (charts) => live(kill(disturb(settledOn(charts), "rot", (disk) => rotted(disk, "b"))), 60),
   "a revision is applied while plugins start, and polls go on": (charts) => {
     let current = serve(kill(settledOn(charts)), "G2")
     for (let count = 0; count < 60; count++) current = withSlowPlugins(current)
@@ -146,7 +158,9 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
   "the second revision is applied, with a kill anywhere": (charts) =>
     worst(killedAnywhere(serve(settledOn(charts), "G2"), 45)),
   "B is rolled back, with a kill anywhere": (charts) => {
-    const expiring = live(onProbation(charts, "B1"), STEPS, (now) => stateIn(now, "configApply").startsWith("rollingBack"))
+    const expiring = live(onProbation(charts, "B1"), STEPS, (now) =>
+      stateIn(now, "configApply").startsWith("rollingBack")
+    )
     return worst(killedAnywhere(expiring, 25))
   },
   "B is tried again when its retry is due, with a kill anywhere": (charts) =>

@@ -6,15 +6,7 @@
  * between is told to the ghost, which holds the invariants against it.
  */
 import type { AnyStateMachine, AnyEventObject } from "xstate"
-import {
-  catalogue,
-  wiring,
-  type BootOutcome,
-  type PollAnswer,
-  type PollAnswerKind,
-  type TaskFailure,
-  type Wiring
-} from "../../machines/index.ts"
+import { catalogue, wiring, type BootOutcome, type Wiring } from "../../machines/index.ts"
 import {
   advance,
   doneEvent,
@@ -28,9 +20,9 @@ import {
   type Instance,
   type Now
 } from "../../src/statechart/Core.ts"
-import { applied, type Disk, isWrite, JOINING, outputOn, runningUrl, type Windows } from "./DiskModel.ts"
+import { applied, type Disk, isWrite, JOINING, runningUrl, type Windows } from "./DiskModel.ts"
 import { BLANK_GHOST, type Ghost, type Happening, observed } from "./Ghost.ts"
-import { behaviourOf, handleOf, MAIN_URL, OTHER_URL } from "./Revisions.ts"
+import { answerOf, crashOf, failureOf, outputOf, reaches, type Outcome } from "./Tasks.ts"
 
 export type MachineId = (typeof catalogue)[number]["id"]
 export type Charts = Readonly<Partial<Record<MachineId, Chart<AnyStateMachine>>>>
@@ -68,14 +60,6 @@ export interface World {
   readonly serving: string
   readonly ghost: Ghost
 }
-
-/** How a task ends: as it should, before or after its effect, or with an answer that history chose. */
-export type Outcome =
-  | "ok"
-  | "failsBefore"
-  | "failsAfter"
-  | "refused"
-  | { readonly answer: PollAnswerKind; readonly retryAfterSeconds?: number }
 
 export const WINDOWS: Windows = { windowMs: 120_000, intervalMs: 30_000 }
 
@@ -244,7 +228,9 @@ export const finish = (world: World, index: number, outcome: Outcome = "ok", ord
     const chart = task === undefined ? undefined : draft.charts[task.machine]
     const instance = task === undefined ? undefined : draft.process.instances[task.machine]
     if (task === undefined || chart === undefined || instance === undefined) return
-    if (task.src === "loadPlugins" && outcome === "ok" && crashes(draft, task)) return
+    const crash = outcome === "ok" ? crashOf(draft, task) : null
+    if (crash === "rebooted") return reboots(draft)
+    if (crash === "killed") return end(draft, "killed")
     draft.process = { ...draft.process, tasks: draft.process.tasks.toSpliced(index, 1) }
     const event = resultOf(draft, task, outcome)
     tell(draft, { _tag: "Finished", src: task.src })
@@ -267,23 +253,10 @@ const resultOf = (draft: Draft, task: RunningTask, outcome: Outcome) => {
   return errorEvent(task.id, failureOf(task, outcome))
 }
 
-const failureOf = (task: RunningTask, outcome: Outcome): TaskFailure => {
-  const certainlyNot = task.src === "flip" && outcome === "failsBefore" && task.landed === null
-  const tag = outcome === "refused" ? "CredentialRefused" : certainlyNot ? "NotFlipped" : "StorageError"
-  return { _tag: tag, message: `${task.src} failed`, retryable: true }
-}
-
-/** Whether a task's counterpart is there at all: the disk takes writes, the network has the host. */
-const reaches = (draft: Draft, task: RunningTask): boolean => {
-  if (isWrite(task.src)) return draft.disk.readOnly === null
-  if (task.src === "bootstrap") return draft.process.url === MAIN_URL && draft.disk.seed
-  if (task.src === "refresh") return draft.process.url === MAIN_URL || draft.process.url === OTHER_URL
-  return true
-}
-
 const effect = (draft: Draft, task: RunningTask): void => {
   const before = draft.disk
   const url = draft.process.url
+  if (task.src === "inspect") draft.process = { ...draft.process, read: before }
   if (isWrite(task.src) && before.readOnly === null) {
     draft.disk = applied(before, task.src, task.input, url)
     tell(draft, { _tag: "Effect", src: task.src, input: task.input, before })
@@ -293,83 +266,12 @@ const effect = (draft: Draft, task: RunningTask): void => {
   }
 }
 
-/** A day: long enough that no history waits for it. */
-const REFRESH_IN_MS = 86_400_000
-
-const outputOf = (draft: Draft, task: RunningTask): unknown => {
-  const url = draft.process.url
-  switch (task.src) {
-    case "loadIdentity": {
-      const known = url !== null && (draft.disk.identities.includes(url) || url === OTHER_URL)
-      const token = draft.disk.seed && url === MAIN_URL
-      return { kind: known ? "ready" : "none", refreshInMs: REFRESH_IN_MS, token, jitter: 0 }
-    }
-    case "bootstrap":
-    case "refresh":
-      return { refreshInMs: REFRESH_IN_MS, expiryUnknown: false, jitter: 0 }
-    case "loadPlugins":
-      return { problems: [] }
-    case "sendReport":
-      return { supported: true }
-    case "inspect":
-      draft.process = { ...draft.process, read: draft.disk }
-      return outputOn(draft.disk, task.src, task.input, draft.now, draft.windows)
-    default:
-      return outputOn(draft.disk, task.src, task.input, draft.now, draft.windows)
-  }
-}
-
-/** Plugin code runs: some revisions end the process here, before their plugins have settled. */
-const crashes = (draft: Draft, task: RunningTask): boolean => {
-  const running = draft.process.boot?.running
-  const { bundledOnly } = task.input as { readonly bundledOnly: boolean }
-  if (bundledOnly || running?.etag == null) return false
-  const behaviour = behaviourOf(running.etag)
-  if (behaviour === "P") {
-    reboots(draft)
-    return true
-  }
-  if (behaviour === "X" || behaviour === "W") {
-    end(draft, "killed")
-    return true
-  }
-  return false
-}
-
 const reboots = (draft: Draft): void => {
   end(draft, "rebooted")
   draft.disk = { ...draft.disk, bootId: nextBootId(draft.disk.bootId) }
 }
 
 const nextBootId = (bootId: string): string => `boot-${Number(bootId.slice("boot-".length)) + 1}`
-
-/** What the central of the running document answers, or what history wants it to answer. */
-const answerOf = (draft: Draft, outcome: Outcome): PollAnswer => {
-  const running = draft.process.boot?.running
-  const url = draft.process.url
-  const served = url === OTHER_URL ? "W1" : draft.serving
-  const honest: PollAnswerKind =
-    url !== MAIN_URL && url !== OTHER_URL
-      ? "network_error"
-      : served === ""
-        ? "not_found"
-        : served === running?.etag
-          ? "unchanged"
-          : "good"
-  const chosen = typeof outcome === "object" ? outcome : undefined
-  // No history can make a central confirm what it does not serve, or a host answer that is not there.
-  const lies = chosen === undefined || chosen.answer === "unchanged" || chosen.answer === "good"
-  const kind = lies || honest === "network_error" ? honest : chosen.answer
-  return {
-    kind,
-    etag: kind === "good" ? served : "",
-    offer: kind === "good" ? handleOf(served) : 0,
-    retryAfterSeconds: chosen?.retryAfterSeconds ?? 0,
-    message: kind,
-    wall: draft.now.wall,
-    jitter: 0
-  }
-}
 
 /** Elapsed time passes until the next timer of any machine is due, and every machine's timers of that moment fire. */
 export const tick = (world: World, order = 0): World =>

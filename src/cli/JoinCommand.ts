@@ -1,15 +1,14 @@
 /** `holdfast join`. */
-import { Effect, Option } from "effect"
+import { Effect, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { checkCentralUrl, Home, normaliseUrl, seedDocument } from "../domain/index.ts"
 import { DaemonLock } from "../storage/index.ts"
 import { Refused } from "./Failures.ts"
 import { type Joined, knownJoin, sameJoin } from "./JoinKnown.ts"
 import { readAuthority, readToken } from "./JoinSecrets.ts"
-import { restartIntoFleet } from "./JoinWait.ts"
-import { findDaemon } from "./LiveDaemon.ts"
+import { findDaemon, type LiveDaemon } from "./LiveDaemon.ts"
 import { loadInspection } from "./LocalServices.ts"
-import { note, print, printJson } from "./Output.ts"
+import { note, plain, print, printJson } from "./Output.ts"
 
 const flags = {
   url: Argument.String("url").pipe(
@@ -94,28 +93,31 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
   const home = yield* Home
   const { ControlFiles } = yield* Effect.promise(() => import("../config/index.ts"))
   const control = yield* ControlFiles
-  const known = yield* knownJoin
-  const intent = `${home.control}/join.json`
-  const same = Option.isSome(known) && (yield* sameJoin(known.value, wanted))
-  const replaces = Option.isNone(known) || same ? null : { url: known.value.url, etag: known.value.etag }
-  const base = { url: wanted.url, already_joined: same, dry_run: dryRun, replaces }
-  const idle = { intent: null, daemon: "not asked", revision: null } as const
+  const known = Option.getOrNull(yield* knownJoin)
+  const intent = (yield* Path.Path).join(home.control, "join.json")
+  const same = known !== null && !known.leaving && (yield* sameJoin(known, wanted))
+  const replaces = known === null || same ? null : { url: known.url, etag: known.etag }
+  const daemon = noDaemon ? Option.none<LiveDaemon>() : yield* findDaemon
+  const report: JoinReport = {
+    url: wanted.url,
+    already_joined: same,
+    dry_run: dryRun,
+    replaces,
+    intent: null,
+    daemon: "not asked",
+    revision: null,
+    message: ""
+  }
 
-  if (same && !known.value.leaving) {
-    const pending = known.value.pending ? " The daemon takes it up when it starts: holdfast daemon" : ""
-    return { ...base, ...idle, message: `This machine is already joined to ${wanted.url}.${pending}` }
+  // An intent that waits although a daemon runs was written with --no-daemon: now it is taken up.
+  if (same && !(known.pending && Option.isSome(daemon))) {
+    const pending = known.pending ? ` ${START}` : ""
+    return { ...report, message: `This machine is already joined to ${wanted.url}.${pending}` }
   }
-  const what =
-    replaces === null
-      ? ""
-      : `This replaces the configuration of ${replaces.url ?? "the present central"}` +
-        `${replaces.etag === null ? "" : ` (revision ${replaces.etag}, and what is kept of older ones)`}; ` +
-        "your own config.json stays as it is. "
-  if (dryRun) {
-    return { ...base, ...idle, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.` }
-  }
+  const what = replaces === null ? "" : replacement(replaces)
+  if (dryRun) return { ...report, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.` }
   if (what !== "") yield* note(what.trim())
-  if (Option.isSome(known) && known.value.leaving) {
+  if (known?.leaving === true) {
     // Otherwise the next start would carry out the leaving, and this join with it.
     yield* Effect.scoped(Effect.andThen((yield* DaemonLock).acquire(home.root), control.executeLeave))
   }
@@ -124,27 +126,31 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
     ca: wanted.ca,
     allowInsecureHttp: wanted.allowInsecureHttp
   })
-  const written = { ...base, ...idle, intent }
-  if (noDaemon) return { ...written, message: `Wrote the joining intent ${intent}. ${START}` }
-  const daemon = yield* findDaemon
-  if (Option.isNone(daemon)) {
-    return {
-      ...written,
-      daemon: "stopped",
-      message: `Wrote the joining intent ${intent}. No daemon runs for this home yet. ${START}`
-    } satisfies JoinReport
+  const written: JoinReport = { ...report, intent, message: `Wrote the joining intent ${intent}. ${START}` }
+  if (noDaemon) return written
+  const stopped: JoinReport = {
+    ...written,
+    daemon: "stopped",
+    message: `Wrote the joining intent ${intent}. No daemon runs for this home yet. ${START}`
   }
-  const { message, revision } = yield* restartIntoFleet(daemon.value).pipe(
-    Effect.catchTag("DaemonUnresponsive", (error) =>
+  if (Option.isNone(daemon)) return stopped
+  const { restartIntoFleet } = yield* Effect.promise(() => import("./JoinWait.ts"))
+  return yield* restartIntoFleet(daemon.value).pipe(
+    Effect.map((first): JoinReport => ({ ...written, daemon: "restarting", ...first })),
+    Effect.catchTag("DaemonGone", () => Effect.succeed(stopped)),
+    Effect.catchTag("DaemonUnresponsive", ({ message }) =>
       Effect.fail(
         new Refused({
-          message: `The joining intent ${intent} is written, but the daemon could not be asked to take it up. ${error.message}`
+          message: `The joining intent ${intent} is written, but the daemon could not be asked to take it up. ${message}`
         })
       )
     )
   )
-  const outcome = { ...written, daemon: "restarting", revision, message } satisfies JoinReport
-  return outcome
 })
+
+const replacement = ({ etag, url }: { readonly etag: string | null; readonly url: string | null }): string =>
+  `This replaces the configuration of ${url ?? "the present central"}` +
+  `${etag === null ? "" : ` (revision ${plain(etag)}, and what is kept of older ones)`}; ` +
+  "your own config.json stays as it is. "
 
 const START = "Start the daemon to take it up: holdfast daemon"

@@ -57,7 +57,7 @@ const outcomeOf = ({ remote_config }: Status): FirstRevision | undefined => {
   const { last_attempt, probation, running_etag } = remote_config
   if (running_etag !== null) {
     const state = probation == null ? "promoted" : "on probation"
-    return { revision: running_etag, message: `Joined. This machine runs revision ${running_etag}, ${state}.` }
+    return { revision: running_etag, message: `Joined. This machine runs revision ${plain(running_etag)}, ${state}.` }
   }
   if (last_attempt != null && last_attempt.verdict !== "applied") {
     const why = last_attempt.reason == null ? "" : `: ${plain(last_attempt.reason)}`

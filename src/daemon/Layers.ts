@@ -1,7 +1,7 @@
 /** The one place where the daemon's layers are put together. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Config, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
 import { wiring } from "../../machines/index.ts"
@@ -9,15 +9,11 @@ import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../config/index.ts"
 import { Home, Version } from "../domain/index.ts"
 import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer } from "../plugins/index.ts"
-import { Journal, Switchboard, TIME_SCALE_MAX, Uptime } from "../statechart/index.ts"
+import { Journal, Switchboard, Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
 import { configControlLayer } from "./Control.ts"
 import { Fleet } from "./Fleet.ts"
-
-/** `HOLDFAST_TEST_TIME_SCALE`: how many times as fast elapsed time runs, for tests with real processes. */
-export const timeScale = Config.withDefault(Config.Number("HOLDFAST_TEST_TIME_SCALE"), 1).pipe(
-  Config.map((scale) => Math.min(Math.max(Number.isFinite(scale) ? scale : 1, 1), TIME_SCALE_MAX))
-)
+import { timeScale } from "./Settings.ts"
 
 const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
 

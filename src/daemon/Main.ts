@@ -1,11 +1,12 @@
 /** The root: one process from its lock to its exit code. */
-import { Clock, Config, DateTime, Effect, Fiber, Option, Random, Ref, Schema } from "effect"
+import { Clock, DateTime, Effect, Fiber, Option, Random, Ref, Schema } from "effect"
 import { RunningConfig } from "../config/index.ts"
 import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, type StorageError } from "../storage/index.ts"
 import { apiToken } from "./ApiToken.ts"
 import { runMachines } from "./Machines.ts"
+import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
 import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
 import { currentStatus } from "./StatusReport.ts"
@@ -18,13 +19,6 @@ export class HomeUnusable extends Schema.TaggedError<HomeUnusable>()("HomeUnusab
 export class TimeScaleRefused extends Schema.TaggedError<TimeScaleRefused>()("TimeScaleRefused", {
   message: Schema.String
 }) {}
-
-const DEFAULT_PORT = 7071
-
-const Port = Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))
-
-/** The daemon's own API; 0 is any free port. */
-const port = Config.withDefault(Config.schema(Port, "HOLDFAST_PORT"), DEFAULT_PORT)
 
 /** A disk that turned read-only after the first start must not stop the polls: the daemon goes on without the lock. */
 const lockHome = Effect.gen(function* () {
@@ -75,7 +69,7 @@ export const runDaemon = Effect.gen(function* () {
   const token = yield* Effect.forkScoped(apiToken)
   const { daemon, ending } = yield* runMachines({
     jitter: (yield* Random.next) * 2 - 1,
-    port: yield* port,
+    port: yield* apiPort,
     token: Fiber.join(token),
     status,
     apiUrl,

@@ -27,7 +27,11 @@ export const daemonMain = (): void => {
     Effect.provide(logs.pipe(Layer.provideMerge(daemonLayer)))
   )
   Effect.runFork(program).addObserver((exit) => {
-    if (Exit.isFailure(exit)) globalThis.process.stderr.write(`holdfast: ${Cause.pretty(exit.cause)}\n`)
+    // Before there are logs: a setting that cannot be used.
+    if (Exit.isFailure(exit)) {
+      const failure = exit.cause.reasons.find(Cause.isFailReason)
+      globalThis.process.stderr.write(`holdfast: ${failure?.error.message ?? Cause.pretty(exit.cause)}\n`)
+    }
     globalThis.process.exit(Exit.isSuccess(exit) ? exit.value : EXIT_REFUSED)
   })
 }

@@ -1,5 +1,5 @@
 /** The gateway of `holdfast up` as a child process: started, watched, started again. */
-import { Clock, Duration, Effect, Fiber, Option, Ref, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Ref, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 
 /** Exit code of a daemon that wants to be started again: EX_TEMPFAIL. */
@@ -19,6 +19,15 @@ export interface Ended {
   /** Its last lines on stderr. */
   readonly complaint: ReadonlyArray<string>
 }
+
+const LogLine = Schema.fromJsonString(Schema.Struct({ level: Schema.String, message: Schema.String }))
+
+/** What a line of the child's log says, and any other line as it is. */
+const readable = (line: string): string =>
+  Option.match(Schema.decodeUnknownOption(LogLine)(line), {
+    onNone: () => line,
+    onSome: ({ level, message }) => `${level} ${message}`
+  })
 
 /** What is told about the child. */
 export interface Watcher {
@@ -69,7 +78,7 @@ export const supervise = Effect.fnUntraced(function* (
     const code = yield* Effect.option(child.exitCode)
     // What it said last may still be in the pipe.
     yield* Effect.timeoutOption(Fiber.await(listening), Duration.millis(200))
-    const ended: Ended = { code: Option.getOrNull(code), complaint: yield* Ref.get(lines) }
+    const ended: Ended = { code: Option.getOrNull(code), complaint: (yield* Ref.get(lines)).map(readable) }
     return ended
   }).pipe(Effect.scoped)
 

@@ -7,13 +7,23 @@ export interface Told {
   readonly attemptAt: string | null
   readonly rollbackAt: string | null
   readonly probation: string | null
+  readonly running: string | null
   readonly promoted: string | null
   readonly problem: string | null
 }
 
 /** One thing that happened. */
 export interface Event {
-  readonly kind: "joined" | "applied" | "refused" | "probation" | "promoted" | "rolled-back" | "problem" | "recovered"
+  readonly kind:
+    | "joined"
+    | "applied"
+    | "refused"
+    | "probation"
+    | "promoted"
+    | "rolled-back"
+    | "back"
+    | "problem"
+    | "recovered"
   readonly text: string
 }
 
@@ -23,6 +33,7 @@ export const nothingTold = (since: string): Told => ({
   attemptAt: since,
   rollbackAt: since,
   probation: null,
+  running: null,
   promoted: null,
   problem: null
 })
@@ -49,11 +60,9 @@ export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<
   const rollbackIsNew = last_rollback != null && isAfter(last_rollback.at, told.rollbackAt)
   if (rollbackIsNew) {
     const { detail, etag, reason } = last_rollback
-    add(
-      "rolled-back",
-      `rolled back from revision ${short(etag)}: ${plain(reason)}${because(detail)}; ` +
-        `${running_etag === null ? "runs the joining document" : `runs revision ${short(running_etag)}`} again`
-    )
+    // The process that decides to go back still runs what failed; one that goes back as it starts does not.
+    const next = running_etag === etag ? `goes back to ${named(last_known_good?.etag)}` : `runs ${named(running_etag)}`
+    add("rolled-back", `rolled back from revision ${short(etag)}: ${plain(reason)}${because(detail)}; ${next}`)
   }
 
   // A marker may still name a revision that was staged and does not run yet.
@@ -67,8 +76,11 @@ export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<
 
   const promoted =
     onProbation === null && running_etag !== null && last_known_good?.etag === running_etag ? running_etag : null
-  if (promoted !== null && promoted !== told.promoted)
+  if (promoted !== null && promoted !== told.promoted) {
     add("promoted", `promoted: revision ${short(promoted)} is known good`)
+  } else if (promoted !== null && told.running !== null && told.running !== running_etag) {
+    add("back", `runs revision ${short(promoted)} again, which is known good`)
+  }
 
   const problem = status.diagnostics.find(({ kind }) => PROBLEMS.has(kind)) ?? null
   if (problem !== null && problem.kind !== told.problem) add("problem", `degraded: ${plain(problem.message)}`)
@@ -80,7 +92,8 @@ export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<
       attemptAt: attemptIsNew ? last_attempt.at : told.attemptAt,
       rollbackAt: rollbackIsNew ? last_rollback.at : told.rollbackAt,
       probation: onProbation?.etag ?? null,
-      promoted: promoted ?? (onProbation === null ? told.promoted : null),
+      running: running_etag,
+      promoted: promoted ?? told.promoted,
       problem: problem?.kind ?? null
     },
     events
@@ -91,6 +104,9 @@ const isAfter = (at: string, than: string | null): boolean => than === null || D
 
 const because = (reason: string | null | undefined): string =>
   reason == null || reason === "" ? "" : ` (${plain(reason)})`
+
+const named = (etag: string | null | undefined): string =>
+  etag == null ? "the joining document" : `revision ${short(etag)}`
 
 /** Enough of an etag to tell revisions apart on a screen. */
 const short = (etag: string | null): string => (etag === null ? "none" : plain(etag).replaceAll('"', "").slice(0, 10))

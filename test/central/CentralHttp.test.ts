@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import type { CentralHttp } from "../../src/central/index.ts"
 import { withGateway } from "./Gateway.ts"
 import { certificate, key } from "./SelfSigned.ts"
-import { type Answer, reply, type StandIn, standIn } from "./StandIn.ts"
+import { type Answer, closedSoon, reply, type StandIn, standIn } from "./StandIn.ts"
 
 const SECRET = "the-credential"
 const bearer = Redacted.make(SECRET)
@@ -15,11 +15,10 @@ const withHttp = <A, E>(
   answer: Answer,
   use: (http: CentralHttp["Service"], central: StandIn) => Effect.Effect<A, E>
 ): Effect.Effect<A, unknown> =>
-  Effect.scoped(
-    Effect.flatMap(standIn(answer), (central) => withGateway({}, ({ http }) => use(http, central)))
-  )
+  Effect.scoped(Effect.flatMap(standIn(answer), (central) => withGateway({}, ({ http }) => use(http, central))))
 
-const get = (http: CentralHttp["Service"], url: string) => http.request({ method: "GET", url: `${url}/v1/config`, bearer })
+const get = (http: CentralHttp["Service"], url: string) =>
+  http.request({ method: "GET", url: `${url}/v1/config`, bearer })
 
 const text = (body: Uint8Array | null) => (body === null ? null : new TextDecoder().decode(body))
 
@@ -65,7 +64,7 @@ describe("a server that does not answer in time", () => {
           const { error, request } = yield* askPastTheDeadline(http, central)
           assert.strictEqual(error._tag, "CentralUnreachable")
           assert.match(error.message, /^central at http:\/\/127\.0\.0\.1:\d+ did not answer within 30 s\. Check/)
-          yield* Effect.promise(() => request.closed)
+          yield* closedSoon(request)
         })
       )
     )
@@ -78,7 +77,7 @@ describe("a server that does not answer in time", () => {
         const asking = yield* Effect.forkChild(get(http, central.url))
         const request = yield* Effect.promise(() => arrived)
         yield* Fiber.interrupt(asking).pipe(Effect.timeout("500 millis"))
-        yield* Effect.promise(() => request.closed)
+        yield* closedSoon(request)
       })
     )
   )
@@ -95,12 +94,14 @@ describe("a server that lies about its length", () => {
   )
 
   it.live("by announcing less than it sends spoils neither this answer nor the next one", () =>
-    withHttp(raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\nsmuggled", false), (http, central) =>
-      Effect.gen(function* () {
-        assert.strictEqual(text((yield* get(http, central.url)).body), "{}")
-        central.answerWith(reply(200, {}, "next"))
-        assert.strictEqual(text((yield* get(http, central.url)).body), "next")
-      })
+    withHttp(
+      raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\nsmuggled", false),
+      (http, central) =>
+        Effect.gen(function* () {
+          assert.strictEqual(text((yield* get(http, central.url)).body), "{}")
+          central.answerWith(reply(200, {}, "next"))
+          assert.strictEqual(text((yield* get(http, central.url)).body), "next")
+        })
     )
   )
 
@@ -124,7 +125,10 @@ describe("a connection that fails says what to check, when it", () => {
       (http, central) =>
         Effect.gen(function* () {
           const { message } = yield* Effect.flip(get(http, central.url))
-          assert.match(message, /^central at http:\/\/127\.0\.0\.1:\d+ cannot be reached \((ECONNRESET|UND_ERR_SOCKET)\)\. Check/)
+          assert.match(
+            message,
+            /^central at http:\/\/127\.0\.0\.1:\d+ cannot be reached \((ECONNRESET|UND_ERR_SOCKET)\)\. Check/
+          )
         })
     )
   )
@@ -187,13 +191,22 @@ describe("a redirect", () => {
       Effect.gen(function* () {
         const thief = yield* standIn(reply(200, { etag: '"1"' }, "{}"))
         for (const status of [301, 302, 303, 307, 308]) {
-          for (const location of [`${thief.url}/v1/config`, thief.url.replace("http:", ""), "https://127.0.0.1/", "http://["]) {
+          for (const location of [
+            `${thief.url}/v1/config`,
+            thief.url.replace("http:", ""),
+            "https://127.0.0.1/",
+            "http://["
+          ]) {
             yield* withHttp(reply(status, { location }), (http, central) =>
               Effect.gen(function* () {
                 const { message } = yield* Effect.flip(get(http, central.url))
                 assert.match(message, /redirects to another origin .* which is refused/)
                 const posted = yield* Effect.flip(
-                  http.request({ method: "POST", url: `${central.url}/v1/identity/bootstrap`, json: { bootstrap_token: SECRET } })
+                  http.request({
+                    method: "POST",
+                    url: `${central.url}/v1/identity/bootstrap`,
+                    json: { bootstrap_token: SECRET }
+                  })
                 )
                 assert.match(posted.message, /which is refused/)
               })
@@ -208,10 +221,18 @@ describe("a redirect", () => {
   it.live("within the origin is followed with method, body and credential", () =>
     withHttp(
       (request, response) =>
-        (request.url === "/v1/config" ? reply(307, { location: "/moved/here?x=1" }) : reply(200, {}, "arrived"))(request, response),
+        (request.url === "/v1/config" ? reply(307, { location: "/moved/here?x=1" }) : reply(200, {}, "arrived"))(
+          request,
+          response
+        ),
       (http, central) =>
         Effect.gen(function* () {
-          const answer = yield* http.request({ method: "POST", url: `${central.url}/v1/config`, bearer, json: { a: 1 } })
+          const answer = yield* http.request({
+            method: "POST",
+            url: `${central.url}/v1/config`,
+            bearer,
+            json: { a: 1 }
+          })
           assert.strictEqual(text(answer.body), "arrived")
           const last = central.seen.at(-1)
           assert.deepStrictEqual([last?.method, last?.url, last?.body], ["POST", "/moved/here?x=1", '{"a":1}'])

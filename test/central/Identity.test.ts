@@ -53,7 +53,10 @@ describe("bootstrap", () => {
           gateway_id: "gw-1",
           bootstrap_token_fp: yield* sha256Hex(new TextEncoder().encode(TOKEN))
         })
-        assert.deepStrictEqual(yield* gateway.identity.status, { gateway_id: "gw-1", expires_at: "2026-01-31T00:00:00.000Z" })
+        assert.deepStrictEqual(yield* gateway.identity.status, {
+          gateway_id: "gw-1",
+          expires_at: "2026-01-31T00:00:00.000Z"
+        })
         const fs = yield* FileSystem.FileSystem
         for (const name of ["identity.json", "identity.bak.json"]) {
           const file = `${gateway.state}/${name}`

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type Gateway, jwtOf, NOW, withGateway } from "./Gateway.ts"
-import { type Answer, json, reply, type StandIn, standIn } from "./StandIn.ts"
+import { type Answer, closedSoon, json, reply, type StandIn, standIn } from "./StandIn.ts"
 
 const JWT = jwtOf({ sub: "gw-1" })
 const TOKEN = "policy-token-s3cr3t"
@@ -13,10 +13,7 @@ const MiB = 1_048_576
 const identityAnswer = json(200, { jwt: JWT, expires_at: NOW + 86_400 * 30 })
 
 /** A gateway that has enrolled, and its central; the clock stands still at `NOW`. */
-const enrolled = <A, E>(
-  etag: string | null,
-  use: (gateway: Gateway, central: StandIn) => Effect.Effect<A, E>
-) =>
+const enrolled = <A, E>(etag: string | null, use: (gateway: Gateway, central: StandIn) => Effect.Effect<A, E>) =>
   Effect.scoped(
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW * 1_000)
@@ -214,7 +211,9 @@ describe("what a server says about an error", () => {
   it.effect("never brings our own credential back into a message or a log", () =>
     enrolled(ETAG, (gateway, central) =>
       Effect.gen(function* () {
-        central.answerWith((request, response) => reply(500, {}, `headers: ${request.headers.authorization}`)(request, response))
+        central.answerWith((request, response) =>
+          reply(500, {}, `headers: ${request.headers.authorization}`)(request, response)
+        )
         const { message } = yield* gateway.poll
         assert.notInclude(message, JWT)
         assert.include(message, "headers: Bearer")
@@ -252,7 +251,7 @@ describe("a document over 1 MiB", () => {
         })
         const polled = yield* gateway.poll
         assert.strictEqual(polled.kind, "document_too_large")
-        yield* Effect.promise(() => central.seen.at(-1)!.closed)
+        yield* closedSoon(central.seen.at(-1)!)
       })
     )
   )
@@ -284,7 +283,7 @@ describe("a document over 1 MiB", () => {
         })
         const polled = yield* gateway.poll
         assert.strictEqual(polled.kind, "document_too_large")
-        yield* Effect.promise(() => central.seen.at(-1)!.closed)
+        yield* closedSoon(central.seen.at(-1)!)
         assert.isBelow(written, 64 * MiB)
       })
     )
@@ -342,7 +341,13 @@ describe("the status report", () => {
   it.effect("is not supported by a central that answers 404 or 405, and by no other answer", () =>
     enrolled(ETAG, (gateway, central) =>
       Effect.gen(function* () {
-        for (const [status, supported] of [[404, false], [405, false], [401, true], [429, true], [500, true]] as const) {
+        for (const [status, supported] of [
+          [404, false],
+          [405, false],
+          [401, true],
+          [429, true],
+          [500, true]
+        ] as const) {
           central.answerWith(reply(status))
           assert.deepStrictEqual(yield* gateway.report, { supported }, String(status))
         }

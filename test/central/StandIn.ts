@@ -54,13 +54,14 @@ export const standIn = (answer: Answer = reply(404)): Effect.Effect<StandIn, nev
       const server = createServer((request, response) => {
         request.socket.setMaxListeners(0)
         const closed = new Promise<void>((resolve) => request.socket.once("close", () => resolve()))
-        void bodyOf(request).then((body) => {
+        void (async () => {
+          const body = await bodyOf(request)
           const { headers, method = "", url = "" } = request
           const one: Seen = { method, url, headers, body, connection: request.socket.remotePort ?? 0, closed }
           seen.push(one)
           for (const resolve of waiting.splice(0)) resolve(one)
           current(one, response)
-        })
+        })()
       })
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
       const { port } = server.address() as AddressInfo
@@ -79,3 +80,12 @@ export const standIn = (answer: Answer = reply(404)): Effect.Effect<StandIn, nev
         return new Promise<void>((resolve) => server.close(() => resolve()))
       })
   ).pipe(Effect.map(({ stand }) => stand))
+
+/** Fails unless the connection of a request is closed within a second of real time. */
+export const closedSoon = ({ closed }: Seen): Effect.Effect<void> =>
+  Effect.promise(() => {
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error("the connection is still open")), 1_000).unref()
+    })
+    return Promise.race([closed, late])
+  })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { atDesk } from "./InProcess.ts"
+import type { Status } from "../../src/domain/index.ts"
 import { healthy, standIn } from "./Gateway.ts"
+import { atDesk, type Desk } from "./InProcess.ts"
 
 const bad = {
   version: 1,
@@ -108,27 +109,20 @@ describe("config retry", () => {
 })
 
 describe("join with a live daemon", () => {
+  const restarting = (status: Status) => (desk: Desk) =>
+    standIn(desk, ({ url }, restart) => {
+      if (url === "/restart") restart()
+      return [200, status]
+    })
+
   it.live("has it restart, and reports the first revision that it runs", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
-        let restarted = false
-        const { api_url } = yield* standIn(desk, ({ url }) => {
-          if (url === "/restart") restarted = true
-          return [
-            url === "/restart" ? 202 : 200,
-            { ...healthy, daemon: { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" } }
-          ]
-        })
-        const later = Effect.gen(function* () {
-          while (!restarted) yield* Effect.sleep(10)
-          const daemon = { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" }
-          yield* desk.write("home/state/run/status.json", JSON.stringify({ ...healthy, daemon }))
-        })
-        const [said] = yield* Effect.all([desk.run(["join", "https://c.example.com", "--json"], { stdin: "token" }), later], {
-          concurrency: "unbounded"
-        })
+        const { asked } = yield* restarting(healthy)(desk)
+        const said = yield* desk.run(["join", "https://c.example.com", "--json"], { stdin: "token" })
         expect(said.code).toBe(0)
         expect(JSON.parse(said.out)).toMatchObject({ daemon: "restarting", revision: '"abc"' })
+        expect(asked[0]).toMatchObject({ method: "POST", url: "/restart", body: { reason: "joined" } })
       })
     )
   )
@@ -136,24 +130,29 @@ describe("join with a live daemon", () => {
   it.live("says why nothing was applied", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
-        const refused = {
-          ...healthy,
-          remote_config: {
-            running_etag: null,
-            last_attempt: { etag: '"x"', verdict: "config_invalid", reason: "/plugns", at: "2026-11-21T10:00:00.000Z" }
-          }
+        const last_attempt = {
+          etag: '"x"',
+          verdict: "config_invalid",
+          reason: "/plugns",
+          at: "2026-11-21T10:00:00.000Z"
         }
-        const services = yield* Effect.context<Effect.Services<ReturnType<typeof desk.write>>>()
-        const { api_url } = yield* standIn(desk, ({ url }) => {
-          if (url !== "/restart") return [200, refused]
-          const daemon = { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" }
-          Effect.runFork(desk.write("home/state/run/status.json", JSON.stringify({ ...healthy, daemon })).pipe(
-            Effect.provide(services)
-          ))
-          return [202, {}]
-        })
+        yield* restarting({ ...healthy, remote_config: { running_etag: null, last_attempt } })(desk)
         const said = yield* desk.run(["join", "https://c.example.com"], { stdin: "token" })
-        expect(said).toMatchObject({ code: 0, out: expect.stringContaining("config_invalid") })
+        expect(said).toMatchObject({ code: 0, out: expect.stringContaining("(config_invalid): /plugns") })
+      })
+    )
+  )
+
+  it.live("leaves it alone with --no-daemon", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const { asked } = yield* restarting(healthy)(desk)
+        const said = yield* desk.run(["join", "https://c.example.com", "--no-daemon"], { stdin: "token" })
+        expect(said).toMatchObject({ code: 0, out: expect.stringContaining("holdfast daemon") })
+        expect(asked).toEqual([])
+        // Asked again without the flag, the waiting intent is taken up.
+        yield* desk.run(["join", "https://c.example.com"], { stdin: "token" })
+        expect(asked[0]?.url).toBe("/restart")
       })
     )
   )

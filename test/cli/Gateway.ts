@@ -1,5 +1,6 @@
 /** A stand-in for the API of a live daemon, and the files by which commands find it. */
-import { createServer, type IncomingMessage } from "node:http"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { Effect } from "effect"
 import type { Status } from "../../src/domain/index.ts"
 import type { Desk } from "./InProcess.ts"
@@ -39,20 +40,32 @@ export const healthy: Status = {
   },
   config_layers: {
     central: { source: "slot", slot: "b", etag: '"abc"', url: "http://127.0.0.1:7999" },
-    local: { path: "/home/me/.holdfast/config.json", used: false, dropped: [] }
+    local: { path: "/srv/holdfast/config.json", used: false, dropped: [] }
   },
   plugins: [{ name: "@holdfast/central", version: "0.1.0", state: "active" }],
   machines: { daemon: "running" }
 }
 
-type Answer = readonly [status: number, body: unknown] | "silence"
+type Answer = readonly [status: number, body: unknown]
+
+/** Makes it look as if the daemon had been started again. */
+type Restart = () => void
 
 /** Listens on loopback until the scope closes; the process of the test stands in for the daemon's. */
-export const standIn = (desk: Desk, answer: (asked: Asked) => Answer) =>
+export const standIn = (desk: Desk, answer: (asked: Asked, restart: Restart) => Answer) =>
   Effect.gen(function* () {
     const asked: Array<Asked> = []
+    let api_url = ""
+    const restart = () =>
+      writeFileSync(
+        desk.path("home/state/run/status.json"),
+        JSON.stringify({ ...healthy, daemon: { ...healthy.daemon, api_url, started_at: "2026-11-21T10:00:09.000Z" } })
+      )
     const server = createServer((request, response) => {
-      void bodyOf(request).then((text) => {
+      const chunks: Array<Buffer> = []
+      request.on("data", (chunk: Buffer) => chunks.push(chunk))
+      request.on("end", () => {
+        const text = Buffer.concat(chunks).toString()
         const one: Asked = {
           method: request.method,
           url: request.url,
@@ -60,9 +73,8 @@ export const standIn = (desk: Desk, answer: (asked: Asked) => Answer) =>
           body: text === "" ? undefined : JSON.parse(text)
         }
         asked.push(one)
-        const given = answer(one)
-        if (given === "silence") return
-        response.writeHead(given[0], { "content-type": "application/json" }).end(JSON.stringify(given[1]))
+        const [status, body] = answer(one, restart)
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
       })
     })
     yield* Effect.acquireRelease(
@@ -74,18 +86,12 @@ export const standIn = (desk: Desk, answer: (asked: Asked) => Answer) =>
         })
     )
     const address = server.address()
-    const api_url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
+    api_url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
     yield* desk.write("home/state/api-token", API_TOKEN)
     yield* writeStatus(desk, { ...healthy, daemon: { ...healthy.daemon, api_url } })
-    return { asked, api_url, close: Effect.sync(() => server.closeAllConnections()) }
+    return { asked }
   })
 
 /** What a daemon wrote last. */
 export const writeStatus = (desk: Desk, status: Status) =>
   desk.write("home/state/run/status.json", JSON.stringify(status))
-
-const bodyOf = async (request: IncomingMessage): Promise<string> => {
-  let text = ""
-  for await (const chunk of request) text += String(chunk)
-  return text
-}

@@ -40,7 +40,10 @@ export class Desk {
       const err = (yield* TestConsole.errorLines).join("\n")
       return { code, out, err, chunks: yield* Chunks } as const
     }).pipe(
-      Effect.map(({ chunks, ...said }): Said => ({ ...said, bytes: Buffer.concat(chunks.map((each) => Buffer.from(each))) })),
+      Effect.map(({ chunks, ...said }): Said => ({
+        ...said,
+        bytes: Buffer.concat(chunks.map((each) => Buffer.from(each)))
+      })),
       Effect.provide(
         Layer.mergeAll(
           TestConsole.layer,

@@ -7,17 +7,28 @@ const TOKEN = "hf_policy-token"
 const INTENT = "home/state/config-control/join.json"
 
 describe("a join that is asked for wrongly", () => {
-  const wrong: ReadonlyArray<readonly [what: string, argv: ReadonlyArray<string>, stdin: string | undefined, RegExp]> = [
-    ["without a URL", ["join"], undefined, /Missing required argument: url/],
-    ["with a URL that is none", ["join", "central", TOKEN], undefined, /not an http or https URL/],
-    ["with http to another machine", ["join", "http://central.example.com", TOKEN], undefined, /--allow-insecure-http/],
-    ["with a URL that holds a password", ["join", "https://a:b@example.com", TOKEN], undefined, /user name or password/],
-    ["without a token at a terminal", ["join", URL], undefined, /There is no token/],
-    ["with an empty token", ["join", URL], " \n", /The token is empty/],
-    ["with two sources of the token", ["join", URL, TOKEN, "--token-file", "-"], TOKEN, /two sources/],
-    ["with something that is no token", ["join", URL], "-----BEGIN KEY-----\nabc\n", /This is no token/],
-    ["with an unknown flag", ["join", URL, TOKEN, "--tokenfile", "x"], undefined, /--tokenfile/]
-  ]
+  const wrong: ReadonlyArray<readonly [what: string, argv: ReadonlyArray<string>, stdin: string | undefined, RegExp]> =
+    [
+      ["without a URL", ["join"], undefined, /Missing required argument: url/],
+      ["with a URL that is none", ["join", "central", TOKEN], undefined, /not an http or https URL/],
+      [
+        "with http to another machine",
+        ["join", "http://central.example.com", TOKEN],
+        undefined,
+        /--allow-insecure-http/
+      ],
+      [
+        "with a URL that holds a password",
+        ["join", "https://a:b@example.com", TOKEN],
+        undefined,
+        /user name or password/
+      ],
+      ["without a token at a terminal", ["join", URL], undefined, /There is no token/],
+      ["with an empty token", ["join", URL], " \n", /The token is empty/],
+      ["with two sources of the token", ["join", URL, TOKEN, "--token-file", "-"], TOKEN, /two sources/],
+      ["with something that is no token", ["join", URL], "-----BEGIN KEY-----\nabc\n", /This is no token/],
+      ["with an unknown flag", ["join", URL, TOKEN, "--tokenfile", "x"], undefined, /--tokenfile/]
+    ]
   for (const [what, argv, stdin, message] of wrong) {
     it.live(`${what}: exit code 2, says why, writes nothing`, () =>
       atDesk((desk) =>

@@ -78,7 +78,11 @@ describe("central", () => {
     const first = programs.start(["central", "--data", programs.path("a"), "--json"])
     const [, port = ""] = await first.until(/:(\d+)"/)
     const second = await programs.run("central", "--data", programs.path("b"), "--port", port)
-    expect(second).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("another program has this port") })
+    expect(second).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("another program has this port")
+    })
   })
 
   it("gives a document back byte for byte", async () => {

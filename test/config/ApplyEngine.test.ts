@@ -64,7 +64,7 @@ function twoCentrals() {
 }
 
 describe("what a revision is found to be", () => {
-  it.effect("is the same for `config validate` and for a real apply, to the word", () =>
+  it.live("is the same for `config validate` and for a real apply, to the word", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const engine = yield* ApplyEngine
@@ -86,7 +86,7 @@ describe("what a revision is found to be", () => {
     )
   )
 
-  it.effect("carries the probation window that the document asks for", () =>
+  it.live("carries the probation window that the document asks for", () =>
     withEngine(() =>
       Effect.gen(function* () {
         assert.deepInclude(yield* checked(bytes({ version: 2 })), { window_ms: 300_000 })
@@ -96,7 +96,7 @@ describe("what a revision is found to be", () => {
     )
   )
 
-  it.effect("is too large from 1,048,577 bytes on, and says what is accepted", () =>
+  it.live("is too large from 1,048,577 bytes on, and says what is accepted", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const engine = yield* ApplyEngine
@@ -112,12 +112,16 @@ describe("what a revision is found to be", () => {
     )
   )
 
-  it.effect("never quotes a secret of the document", () =>
+  it.live("never quotes a secret of the document", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const engine = yield* ApplyEngine
         const wrong = { ...centralDocument("ftp://x", TOKEN), extra: TOKEN, plugins: [{ name: 7, config: TOKEN }] }
-        for (const content of [JSON.stringify(wrong), JSON.stringify(wrong).slice(0, -1), centralDocument("http://x.example", TOKEN)]) {
+        for (const content of [
+          JSON.stringify(wrong),
+          JSON.stringify(wrong).slice(0, -1),
+          centralDocument("http://x.example", TOKEN)
+        ]) {
           const problems = yield* engine.findings(bytes(content))
           assert.isAbove(problems.length, 0)
           assert.notInclude(JSON.stringify(problems), TOKEN)
@@ -126,7 +130,7 @@ describe("what a revision is found to be", () => {
     )
   )
 
-  it.effect("allows plain http to the one URL that the person who joined vouched for", () =>
+  it.live("allows plain http to the one URL that the person who joined vouched for", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const engine = yield* ApplyEngine
@@ -140,7 +144,7 @@ describe("what a revision is found to be", () => {
     )
   )
 
-  it.effect("is what pins say when they cannot be honoured", () => {
+  it.live("is what pins say when they cannot be honoured", () => {
     const pins: Pins = { refusal: null }
     return withEngine(
       () =>
@@ -160,7 +164,7 @@ describe("what a revision is found to be", () => {
     )
   })
 
-  it.effect("cannot be said of bytes that a newer offer has replaced", () =>
+  it.live("cannot be said of bytes that a newer offer has replaced", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -173,7 +177,7 @@ describe("what a revision is found to be", () => {
 })
 
 describe("a slot", () => {
-  it.effect("holds the very bytes that were served, their digest and their etag", () =>
+  it.live("holds the very bytes that were served, their digest and their etag", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -190,7 +194,7 @@ describe("a slot", () => {
     )
   )
 
-  it.effect("that copies the seed carries no token of any central, and no etag", () =>
+  it.live("that copies the seed carries no token of any central, and no etag", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -198,11 +202,7 @@ describe("a slot", () => {
         const seed = centralDocument(A, TOKEN)
         const files = yield* DurableFiles
         yield* files.makeDirectory(engine.home.control)
-        yield* files.write(
-          engine.home.control,
-          "seed.json",
-          bytes({ ...seed, sinks: { ...seed.sinks, foreign } })
-        )
+        yield* files.write(engine.home.control, "seed.json", bytes({ ...seed, sinks: { ...seed.sinks, foreign } }))
         yield* tasks.writeSeedCopy(undefined)
         const slot = yield* (yield* Slots).readSlot(engine.home.control, "a")
         assert.isTrue(slot.intact)
@@ -219,7 +219,7 @@ describe("a slot", () => {
     )
   )
 
-  it.effect("that stands for a machine without a seed is the bare document that runs", () =>
+  it.live("that stands for a machine without a seed is the bare document that runs", () =>
     Effect.gen(function* () {
       const copyOf = (source: "rescue" | "none") =>
         withEngine((engine) =>
@@ -259,7 +259,7 @@ const freeze = (source: "rescue" | "none" | "slot") =>
   )
 
 describe("a flip", () => {
-  it.effect("whose rename certainly did not happen can be undone, and any other cannot", () =>
+  it.live("whose rename certainly did not happen can be undone, and any other cannot", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -284,7 +284,7 @@ describe("a flip", () => {
     )
   )
 
-  it.effect("can be taken back altogether", () =>
+  it.live("can be taken back altogether", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -300,7 +300,7 @@ describe("a flip", () => {
 describe("the URL that confirmed", () => {
   const identity = (jwt: string) => ({ jwt: Redacted.make(jwt), expires_at: 0, obtained_at: 0, gateway_id: "g" })
 
-  it.effect("is remembered, and only with `prune` do identities go that nothing names", () =>
+  it.live("is remembered, and only with `prune` do identities go that nothing names", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -318,7 +318,7 @@ describe("the URL that confirmed", () => {
     )
   )
 
-  it.effect("is none on a machine without a central", () =>
+  it.live("is none on a machine without a central", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine
@@ -331,7 +331,7 @@ describe("the URL that confirmed", () => {
 })
 
 describe("a disk that fails in the middle", () => {
-  it.effect("fails the step with what to do, and leaves the other slot as it was", () =>
+  it.live("fails the step with what to do, and leaves the other slot as it was", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const { tasks } = yield* ApplyEngine

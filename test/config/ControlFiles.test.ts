@@ -53,7 +53,7 @@ const holding = (tree: Readonly<Record<string, string>>, secret: string) =>
   Object.keys(tree).filter((name) => tree[name]?.includes(secret))
 
 describe("state.json", () => {
-  it.effect("comes back as it was written, from a private file", () =>
+  it.live("comes back as it was written, from a private file", () =>
     withEngine(({ at, fs }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
@@ -66,7 +66,7 @@ describe("state.json", () => {
     )
   )
 
-  it.effect("is unreadable when it is truncated anywhere, of another version, or holds an unknown word", () =>
+  it.live("is unreadable when it is truncated anywhere, of another version, or holds an unknown word", () =>
     withEngine(({ at, fs }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
@@ -97,7 +97,7 @@ describe("state.json", () => {
     )
   )
 
-  it.effect("that is unreadable is kept beside the new one", () =>
+  it.live("that is unreadable is kept beside the new one", () =>
     withEngine(({ at, fs }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
@@ -111,7 +111,7 @@ describe("state.json", () => {
     )
   )
 
-  it.effect("that the disk cannot read is a failure with advice, not an absent file", () =>
+  it.live("that the disk cannot read is a failure with advice, not an absent file", () =>
     withEngine(({ recording }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
@@ -126,7 +126,7 @@ describe("state.json", () => {
 })
 
 describe("a joining intent", () => {
-  it.effect("is whole when it holds a document with a central, and private", () =>
+  it.live("is whole when it holds a document with a central, and private", () =>
     withEngine(({ at, fs }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
@@ -139,7 +139,7 @@ describe("a joining intent", () => {
     )
   )
 
-  it.effect("replaces the old fleet as a whole, and nothing of the user's own", () =>
+  it.live("replaces the old fleet as a whole, and nothing of the user's own", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles
@@ -168,7 +168,7 @@ describe("a joining intent", () => {
     )
   )
 
-  it.effect("that is rotten or truncated anywhere is not whole, and wipes nothing", () =>
+  it.live("that is rotten or truncated anywhere is not whole, and wipes nothing", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles
@@ -196,11 +196,11 @@ describe("a joining intent", () => {
     )
   )
 
-  it.effect("ends in the same state when it is cut after any operation and repeated", () => everyCut("join"))
+  it.live("ends in the same state when it is cut after any operation and repeated", () => everyCut("join"))
 })
 
 describe("a leaving intent", () => {
-  it.effect("is found, and removes everything of the fleet, also what interrupted operations left behind", () =>
+  it.live("is found, and removes everything of the fleet, also what interrupted operations left behind", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles
@@ -223,7 +223,7 @@ describe("a leaving intent", () => {
     )
   )
 
-  it.effect("is nothing to be afraid of on a machine that never joined", () =>
+  it.live("is nothing to be afraid of on a machine that never joined", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* (yield* ControlFiles).executeLeave
@@ -232,7 +232,7 @@ describe("a leaving intent", () => {
     )
   )
 
-  it.effect("ends in the same state when it is cut after any operation and repeated", () => everyCut("leave"))
+  it.live("ends in the same state when it is cut after any operation and repeated", () => everyCut("leave"))
 })
 
 /** Cuts the power at each change that the intent makes, starts again, and compares with what an uncut run leaves. */
@@ -276,7 +276,7 @@ const everyCut = (intent: "join" | "leave") =>
   })
 
 describe("the seed", () => {
-  it.effect("is read as it is, and retired for good", () =>
+  it.live("is read as it is, and retired for good", () =>
     withEngine(({ at, fs, recording }) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles
@@ -286,10 +286,7 @@ describe("the seed", () => {
         assert.strictEqual(text(Option.getOrThrow(yield* control.readSeed)), "any bytes")
         recording.calls.length = 0
         yield* control.retireSeed
-        assert.deepStrictEqual(recording.calls, [
-          "remove state/config-control/seed.json",
-          "fsync state/config-control"
-        ])
+        assert.deepStrictEqual(recording.calls, ["remove state/config-control/seed.json", "fsync state/config-control"])
         assert.isTrue(Option.isNone(yield* control.readSeed))
         yield* control.retireSeed
       })
@@ -298,7 +295,7 @@ describe("the seed", () => {
 })
 
 describe("trust.json", () => {
-  it.effect("that is absent or rotten vouches for nothing", () =>
+  it.live("that is absent or rotten vouches for nothing", () =>
     withEngine(({ fs, home }) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles

@@ -44,7 +44,12 @@ const outcomes = (): ReadonlyArray<readonly [what: string, state: StateFile, eta
     return [
       [`${verdict}`, { ...EMPTY_STATE, last_attempt }, '"1"', true],
       [`${verdict}, with a reason`, { ...EMPTY_STATE, last_attempt: { ...last_attempt, reason: "why" } }, '"1"', true],
-      [`${verdict}, for the second time`, { ...EMPTY_STATE, last_attempt: { ...last_attempt, attempt: 2 } }, '"1"', true]
+      [
+        `${verdict}, for the second time`,
+        { ...EMPTY_STATE, last_attempt: { ...last_attempt, attempt: 2 } },
+        '"1"',
+        true
+      ]
     ] as const
   })
   const applied = { etag: '"2"', verdict: "applied", at: AT, attempt: 1 } as const
@@ -208,17 +213,26 @@ describe("the machine itself", () => {
 
   it("is degraded by each thing that is wrong with it, once, with the reason and with what to do", () => {
     const { boot } = effective({})
-    const table: ReadonlyArray<readonly [string, ReadonlyArray<{ kind: string; message: string; repair: ReadonlyArray<string> }>, RegExp]> = [
+    const table: ReadonlyArray<
+      readonly [string, ReadonlyArray<{ kind: string; message: string; repair: ReadonlyArray<string> }>, RegExp]
+    > = [
       ["storage_impaired", engineDiagnostics(context({ impaired: "EROFS!", storageProblem: "EROFS!" })), /EROFS!/],
       ["storage_failing", engineDiagnostics(context({ storageProblem: "ENOSPC!" })), /ENOSPC!/],
       ["state_lost", engineDiagnostics(context({ lost: true })), /state\.json/],
       ["rescue", engineDiagnostics(context({ running: { ...running('"1"'), source: "rescue" } })), /line to central/],
-      ["safe_start", layerDiagnostics(effective({ boot: { ...boot, safeStart: true, unexplained: 3 } })), /^3 unexplained/],
+      [
+        "safe_start",
+        layerDiagnostics(effective({ boot: { ...boot, safeStart: true, unexplained: 3 } })),
+        /^3 unexplained/
+      ],
       ["central_layer_unusable", layerDiagnostics(effective({ problem: "EIO!" })), /EIO!/],
       ["local_layer_unusable", layerDiagnostics(effective({ localProblem: "line 1" })), /line 1/]
     ]
     for (const [kind, found, message] of table) {
-      assert.deepStrictEqual(found.map((one) => one.kind), [kind])
+      assert.deepStrictEqual(
+        found.map((one) => one.kind),
+        [kind]
+      )
       assert.match(found[0]?.message ?? "", message)
       assert.isTrue(DEGRADING_KINDS.has(kind), kind)
       assert.isAbove(found[0]?.repair.length ?? 0, 0, `${kind} says what to do`)

@@ -20,15 +20,7 @@ export interface Engine {
   readonly tree: Effect.Effect<Readonly<Record<string, string>>>
 }
 
-type Services =
-  | ApplyEngine
-  | ControlFiles
-  | DurableFiles
-  | IdentityStore
-  | Inspection
-  | Offers
-  | RunningConfig
-  | Slots
+type Services = ApplyEngine | ControlFiles | DurableFiles | IdentityStore | Inspection | Offers | RunningConfig | Slots
 
 /** What pins answer; a test may set it. */
 export interface Pins {

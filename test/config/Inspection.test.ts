@@ -22,7 +22,7 @@ const write = (engine: Engine, name: string, content: string) =>
   )
 
 describe("inspect", () => {
-  it.effect("finds nothing on a new machine", () =>
+  it.live("finds nothing on a new machine", () =>
     withEngine(() =>
       Effect.gen(function* () {
         const { bootId, jitter, wall: _, ...facts } = yield* inspected(true)
@@ -45,7 +45,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("reads what each slot is, and how it wants to be watched", () =>
+  it.live("reads what each slot is, and how it wants to be watched", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", null, polling(20), true)
@@ -72,7 +72,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("knows a damaged slot: each byte of its document and of its digest flipped", () =>
+  it.live("knows a damaged slot: each byte of its document and of its digest flipped", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document)
@@ -94,7 +94,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("knows a slot that is missing a file, is truncated, or holds what is no document", () =>
+  it.live("knows a slot that is missing a file, is truncated, or holds what is no document", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const damaged = Effect.fnUntraced(function* (damage: Effect.Effect<void, unknown>, what: string) {
@@ -118,7 +118,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("sees where `active` points: nowhere, to a slot, or to what cannot be one", () =>
+  it.live("sees where `active` points: nowhere, to a slot, or to what cannot be one", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document)
@@ -138,7 +138,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("sees intents, seed and state, and takes rotten ones for none", () =>
+  it.live("sees intents, seed and state, and takes rotten ones for none", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const control = yield* ControlFiles
@@ -159,7 +159,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("sees the ways to central that need no slot", () =>
+  it.live("sees the ways to central that need no slot", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const identities = yield* IdentityStore
@@ -174,7 +174,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("removes with `repair` what killed processes left half-done, and nothing else", () =>
+  it.live("removes with `repair` what killed processes left half-done, and nothing else", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document, true)
@@ -190,7 +190,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("changes nothing without `repair`", () =>
+  it.live("changes nothing without `repair`", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document)
@@ -201,7 +201,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("answers on a disk that can only be read, and says why nothing can be written", () =>
+  it.live("answers on a disk that can only be read, and says why nothing can be written", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document, true)
@@ -211,7 +211,8 @@ describe("inspect", () => {
           ["ENOSPC", "the disk is full"],
           ["EACCES", "permission denied"]
         ] as const) {
-          engine.recording.fault = (call) => (/^(create|write|mkdir|fsync|rename|remove) /.test(call) ? code : undefined)
+          engine.recording.fault = (call) =>
+            /^(create|write|mkdir|fsync|rename|remove) /.test(call) ? code : undefined
           const facts = yield* inspected(true)
           assert.include(facts.readOnly ?? "", reason)
           assert.strictEqual(facts.active, "a")
@@ -221,7 +222,7 @@ describe("inspect", () => {
     )
   )
 
-  it.effect("fails when something may be there and cannot be read: another try may do better", () =>
+  it.live("fails when something may be there and cannot be read: another try may do better", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', document)

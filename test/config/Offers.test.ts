@@ -20,8 +20,9 @@ describe("Offers", () => {
   it.effect("keeps the last four and lets the oldest go, however many come", () =>
     Offers.use((offers) =>
       Effect.gen(function* () {
-        const handles = yield* Effect.forEach(Array.from({ length: 50 }, (_, n) => n), (n) =>
-          offers.keep({ etag: `"${n}"`, bytes: new Uint8Array([n]) })
+        const handles = yield* Effect.forEach(
+          Array.from({ length: 50 }, (_, n) => n),
+          (n) => offers.keep({ etag: `"${n}"`, bytes: new Uint8Array([n]) })
         )
         for (const handle of handles.slice(0, -4)) {
           assert.strictEqual((yield* Effect.flip(offers.get(handle)))._tag, "OfferGone")

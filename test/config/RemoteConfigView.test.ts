@@ -19,7 +19,10 @@ const slot = (etag: string | null, more: Partial<SlotFacts> = {}): SlotFacts => 
   ...more
 })
 
-const view = ({ disk, ...more }: { readonly disk?: Partial<ConfigView["disk"]> } & Partial<Omit<ConfigView, "disk">> = {}): ConfigView => ({
+const view = ({
+  disk,
+  ...more
+}: { readonly disk?: Partial<ConfigView["disk"]> } & Partial<Omit<ConfigView, "disk">> = {}): ConfigView => ({
   disk: { ...UNREAD_DISK, ...disk },
   state: EMPTY_STATE,
   running: { source: "none", etag: null, digest: null },

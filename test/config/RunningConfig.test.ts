@@ -43,10 +43,12 @@ const urlOf = ({ central }: { readonly central: Option.Option<{ readonly url: st
   Option.getOrNull(Option.map(central, ({ url }) => url))
 
 const tokenFor = (url: string) =>
-  RunningConfig.use((running) => Effect.map(running.policyToken(url), (token) => Option.getOrNull(Option.map(token, Redacted.value))))
+  RunningConfig.use((running) =>
+    Effect.map(running.policyToken(url), (token) => Option.getOrNull(Option.map(token, Redacted.value)))
+  )
 
 describe("what runs", () => {
-  it.effect("is the slot that boot evaluation chose, frozen: what changes on the disk later does not matter", () =>
+  it.live("is the slot that boot evaluation chose, frozen: what changes on the disk later does not matter", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         const running = yield* RunningConfig
@@ -62,7 +64,7 @@ describe("what runs", () => {
     )
   )
 
-  it.effect("is the seed, the last URL that confirmed, or nothing", () =>
+  it.live("is the seed, the last URL that confirmed, or nothing", () =>
     Effect.gen(function* () {
       yield* withEngine((engine) =>
         Effect.gen(function* () {
@@ -87,7 +89,7 @@ describe("what runs", () => {
     })
   )
 
-  it.effect("is the line to the last central that confirmed when the disk fails after boot evaluation", () =>
+  it.live("is the line to the last central that confirmed when the disk fails after boot evaluation", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(A))
@@ -100,7 +102,7 @@ describe("what runs", () => {
     )
   )
 
-  it.effect("takes the user's own layer on top, says what it dropped, and leaves it out in safe start", () =>
+  it.live("takes the user's own layer on top, says what it dropped, and leaves it out in safe start", () =>
     Effect.gen(function* () {
       const local = { version: 2, plugins: [{ name: "plain" }], sinks: { central: { plugin: "tap" } } }
       const withLocal = (outcome: BootOutcome) =>
@@ -113,7 +115,10 @@ describe("what runs", () => {
         )
       const normal = yield* withLocal(boot("slot"))
       assert.deepStrictEqual(normal.document.plugins, [{ name: "plain" }])
-      assert.deepStrictEqual(normal.dropped.map(({ entry }) => entry), ["/sinks/central"])
+      assert.deepStrictEqual(
+        normal.dropped.map(({ entry }) => entry),
+        ["/sinks/central"]
+      )
       assert.isTrue(normal.localUsed)
       const safe = yield* withLocal(boot("slot", { bundledOnly: true, safeStart: true }))
       assert.isUndefined(safe.document.plugins)
@@ -122,7 +127,7 @@ describe("what runs", () => {
     })
   )
 
-  it.effect("goes without a local layer that cannot be understood, and says why", () =>
+  it.live("goes without a local layer that cannot be understood, and says why", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(A))
@@ -136,7 +141,7 @@ describe("what runs", () => {
 })
 
 describe("a policy token", () => {
-  it.effect("comes from the running document, else from the seed, and only for its own URL", () =>
+  it.live("comes from the running document, else from the seed, and only for its own URL", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(`${A}/`))
@@ -150,7 +155,7 @@ describe("a policy token", () => {
     )
   )
 
-  it.effect("of the running document counts before the seed's", () =>
+  it.live("of the running document counts before the seed's", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(A, "of the document"))
@@ -163,7 +168,7 @@ describe("a policy token", () => {
 })
 
 describe("named URLs", () => {
-  it.effect("are those of both slots, the seed and the user's own layer", () =>
+  it.live("are those of both slots, the seed and the user's own layer", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(`${A}/`))

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Console, Effect, FileSystem, Layer, PlatformError, Redacted, Ref } from "effect"
+import { ConfigProvider, Effect, FileSystem, Layer, PlatformError, Redacted, Ref } from "effect"
 import { TestConsole } from "effect/testing"
 import { KEPT_FILES, logsLayer, ROTATE_AT_BYTES } from "../../src/telemetry/index.ts"
 
@@ -111,7 +111,6 @@ describe("logs", () => {
         ])
         const complaints = (yield* TestConsole.errorLines).filter((line) => String(line).startsWith("holdfast:"))
         expect(complaints).toHaveLength(1)
-        yield* Console.log("still here")
       })
     )
   )
