@@ -13,6 +13,7 @@ import {
   type DiskFacts,
   EMPTY_STATE,
   isDue,
+  NOT_FLIPPED,
   quarantineOf,
   refuge,
   type Running,
@@ -28,9 +29,6 @@ export const STORAGE_RETRY_MS = 30_000
 export const FINISH_RETRY_MS = 5_000
 /** After a gap in elapsed time, the longest that a verdict waits for a fresh poll to end: over the longest wait for one. */
 export const VERDICT_HOLD_MS = 4_200_000
-
-/** The tag of a flip's failure when the rename certainly did not happen; after any other the process restarts. */
-export const NOT_FLIPPED = "NotFlipped"
 
 /** Uptime and wall clock in ms. */
 export interface Times {

@@ -147,9 +147,13 @@ export const bootVerdict = (state: StateFile, kind: StartKind): "go_on" | "crash
   return state.marker.budget_ms <= 0 ? "probation_expired" : "go_on"
 }
 
+/**
+ * A probation's attempts forgive a reboot of the system, for its budget is charged all the same. Safe start has no
+ * budget: a promoted plugin that takes the system down would never be left out, so sudden reboots count for it.
+ */
 const counted = (state: StateFile, kind: StartKind): Unexplained | undefined => {
   const known = state.unexplained
-  if (!isUnexplained(kind)) return known
+  if (kind === "first" || state.last_exit !== undefined) return known
   return {
     count: Math.min((known?.count ?? 0) + 1, COUNT_MAX),
     ran_ms: 0,

@@ -29,6 +29,9 @@ export const SAFE_HOLD_MAX_MS = 604_800_000
 /** The largest count of starts and attempts that anything distinguishes. */
 export const COUNT_MAX = 1_000
 
+/** The tag of a flip's failure when the rename certainly did not happen; after any other the process restarts. */
+export const NOT_FLIPPED = "NotFlipped"
+
 // ---------------------------------------------------------------------------------------------- types
 
 /** A revision remembered as bad. Times are milliseconds of the wall clock. */

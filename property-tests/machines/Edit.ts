@@ -1,6 +1,7 @@
 /** Small wrong changes to charts: a copy of the machine with one state, or one guard, or one wire replaced. */
 import type { AnyStateMachine } from "xstate"
 import { partsOf, rebuilt } from "../../test/coverage/Definition.ts"
+import type { Mutant } from "./Mutant.ts"
 import type { Charts, MachineId } from "./World.ts"
 
 /** A state of a chart, as it is written. */
@@ -46,3 +47,19 @@ export const changed = (
   if (chart === undefined) throw new Error(`there is no machine ${id} to change`)
   return { ...charts, [id]: { ...chart, machine: change(chart.machine) } }
 }
+
+/** A state that invokes its task otherwise. */
+export const invokes = (state: Written, change: Written): Written => ({
+  ...state,
+  invoke: { ...state["invoke"], ...change }
+})
+
+/** A mutant of one machine, made from a change to it. */
+export const mutantOf =
+  (machine: MachineId) =>
+  (name: string, killedBy: Mutant["killedBy"], change: (machine: AnyStateMachine) => AnyStateMachine): Mutant => ({
+    name,
+    machine,
+    killedBy,
+    apply: (charts) => changed(charts, machine, change)
+  })

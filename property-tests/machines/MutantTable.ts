@@ -1,4 +1,5 @@
 /** All mutants of the machines, and what became of them. */
+import { CONFIG_APPLY_BOOT_MUTANTS } from "./ConfigApplyBootMutants.ts"
 import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
 import { fatesOf, type Fate, type Mutant } from "./Mutant.ts"
 import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutants.ts"
@@ -6,6 +7,7 @@ import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutant
 export const MUTANTS: ReadonlyArray<Mutant> = [
   ...JOIN_MUTANTS,
   ...CONFIG_PULL_MUTANTS,
+  ...CONFIG_APPLY_BOOT_MUTANTS,
   ...CONFIG_APPLY_MUTANTS,
   ...DAEMON_MUTANTS
 ]

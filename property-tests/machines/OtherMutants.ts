@@ -1,20 +1,12 @@
 /** Wrong versions of ConfigPull, Join and Daemon, and the properties that tell them from the right ones. */
 import { assign, type AnyStateMachine } from "xstate"
 import type { ConfigPullContext } from "../../machines/index.ts"
-import { changed, withDelay, withGuards, withState, type Written } from "./Edit.ts"
+import { mutantOf, withDelay, withGuards, withState, type Written } from "./Edit.ts"
 import type { Mutant } from "./Mutant.ts"
-import type { MachineId } from "./World.ts"
 
-const mutant = (
-  machine: MachineId,
-  name: string,
-  killedBy: Mutant["killedBy"],
-  change: (machine: AnyStateMachine) => AnyStateMachine
-): Mutant => ({ name, machine, killedBy, apply: (charts) => changed(charts, machine, change) })
-
-const pull = mutant.bind(null, "configPull")
-const join = mutant.bind(null, "join")
-const daemon = mutant.bind(null, "daemon")
+const pull = mutantOf("configPull")
+const join = mutantOf("join")
+const daemon = mutantOf("daemon")
 
 /** Rewrites the transitions of the poll's answer, by guard (`""`: the last one, which has none). */
 const answers = (machine: AnyStateMachine, change: (transition: Written) => Written): AnyStateMachine =>

@@ -161,6 +161,36 @@ const retriesAreKept: Check = {
   }
 }
 
+/** How much elapsed time a probation is given whose polls all come to this, in ms; `Infinity` when it never ends. */
+const givenTo = (charts: Charts, answers: ReadonlyArray<PollAnswerKind>): number => {
+  let current = until(serve(settledOn(charts), "G2"), "probation.using")
+  for (let count = 0; count < 600; count++) {
+    if (stateIn(current, "configApply").startsWith("rollingBack")) return current.ghost.spentMs
+    const poll = current.process.tasks.findIndex((task) => task.src === "poll")
+    const answer = answers[count % answers.length] ?? "http_error"
+    current = poll >= 0 ? finish(current, poll, { answer, retryAfterSeconds: 10 }) : live(current, 1)
+  }
+  return Number.POSITIVE_INFINITY
+}
+
+const extendsOnce: Check = {
+  title: "a central that throttles gives a probation one more window, once; one that only fails or refuses gives none",
+  find: (charts, sample) =>
+    counterexample(
+      fc.property(
+        fc.constantFrom<PollAnswerKind>("http_error", "network_error", "throttled"),
+        fc.constantFrom<PollAnswerKind>("http_error", "network_error", "throttled"),
+        (first, second) => {
+          const windows = [first, second].includes("throttled") ? 2 : 1
+          const given = givenTo(charts, [first, second])
+          const isRight = given > (windows - 0.1) * WINDOWS.windowMs && given < (windows + 0.1) * WINDOWS.windowMs
+          if (!isRight) throw new Error(`${given} ms instead of ${windows} windows`)
+        }
+      ),
+      { ...sample, numRuns: Math.ceil(sample.numRuns / 10) }
+    )
+}
+
 const isWriting = (world: World): boolean => world.process.tasks.some((task) => task.machine === "configApply")
 
 const knows = (world: World, etag: string): boolean => {
@@ -168,4 +198,10 @@ const knows = (world: World, etag: string): boolean => {
   return typeof state !== "string" && state.quarantine.some((entry) => entry.etag === etag)
 }
 
-export const PROBATION_CHECKS = { wallJumps, restartIsInvisible, killIsNearlyInvisible, retriesAreKept } as const
+export const PROBATION_CHECKS = {
+  wallJumps,
+  restartIsInvisible,
+  killIsNearlyInvisible,
+  retriesAreKept,
+  extendsOnce
+} as const

@@ -98,6 +98,11 @@ export const SCENARIOS: Readonly<Record<string, (charts: Charts) => World>> = {
       60
     )
   },
+  "P is promoted while its plugin fails, and takes the system down later": (charts) => {
+    const loading = live(onProbation(charts, "P1"), STEPS, (now) => task(now, "loadPlugins") >= 0)
+    const promoted = live(finish(loading, task(loading, "loadPlugins"), "failsBefore"), 40)
+    return live(kill(promoted), 60)
+  },
   "X is on probation, and the disk cannot be read at one of its starts": (charts) => {
     const crashed = live(kill(onProbation(charts, "X1")), 6, (now) => task(now, "inspect") >= 0)
     return live(finish(crashed, task(crashed, "inspect"), "failsBefore"), STEPS)

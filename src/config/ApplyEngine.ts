@@ -4,7 +4,8 @@
  * @ref LLP 0004#operation-sequences [implements]: C1 to C5, P1 to P3, R1 and R2
  */
 import { Context, DateTime, Duration, Effect, Layer, Option, Result } from "effect"
-import { type Finding, NOT_FLIPPED, type ConfigApply } from "../../machines/index.ts"
+import { NOT_FLIPPED } from "../../machines/ConfigFacts.ts"
+import type { ConfigApply, Finding } from "../../machines/index.ts"
 import {
   bareDocument,
   checkCentralUrl,

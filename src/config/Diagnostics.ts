@@ -32,6 +32,16 @@ export const DEGRADING_KINDS: ReadonlySet<string> = new Set([
   "rescue"
 ])
 
+const kindOf = ({ retry_at, verdict }: NonNullable<StateFile["last_attempt"]>): string =>
+  verdict === "apply_io_error" ? "storage_failing" : retry_at === undefined ? "revision_refused" : "revision_failed"
+
+/** A later revision was applied and is not on probation any more: what was rolled back before it is history. */
+const isHistory = ({ last_attempt, last_rollback, marker }: StateFile): boolean =>
+  marker === undefined &&
+  last_attempt?.verdict === "applied" &&
+  last_attempt.etag !== last_rollback?.etag &&
+  last_attempt.at > (last_rollback?.at ?? 0)
+
 /** A served revision that was not applied, and a rollback: each raises one, until another revision is applied. */
 export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic> => {
   const { last_attempt, last_rollback } = state
@@ -40,7 +50,7 @@ export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic>
       ? []
       : [
           warning(
-            last_attempt.retry_at === undefined ? "revision_refused" : "revision_failed",
+            kindOf(last_attempt),
             `revision ${last_attempt.etag} was not applied: ${last_attempt.verdict}${last_attempt.reason === undefined ? "" : ` (${last_attempt.reason})`}`,
             last_attempt.retry_at === undefined
               ? "Correct the document and save it in central, or: holdfast config retry ETAG"
@@ -48,7 +58,7 @@ export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic>
           )
         ]
   const back =
-    last_rollback === undefined
+    last_rollback === undefined || isHistory(state)
       ? []
       : [
           warning(

@@ -8,6 +8,7 @@ import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
 import { Fleet } from "./Fleet.ts"
+import { trustJoinedAuthorities } from "./Trust.ts"
 
 /** How the process ends. */
 export interface Ending {
@@ -107,6 +108,8 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
   yield* daemon
     .until((snapshot) => snapshot.context.boot !== null)
     .pipe(
+      // Boot evaluation may just have carried a join out: its authorities come before the first request.
+      Effect.tap(trustJoinedAuthorities),
       Effect.flatMap(({ context }) => (context.boot === null ? Effect.void : running.freeze(context.boot))),
       Effect.forkScoped
     )

@@ -1,5 +1,5 @@
 /** The root: one process from its lock to its exit code. */
-import { Clock, DateTime, Effect, Fiber, Option, Random, Ref, Schema } from "effect"
+import { Clock, DateTime, Effect, Option, Random, Ref, Schema } from "effect"
 import { RunningConfig } from "../config/index.ts"
 import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
@@ -10,7 +10,6 @@ import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
 import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
 import { currentStatus } from "./StatusReport.ts"
-import { trustJoinedAuthorities } from "./Trust.ts"
 
 /** The home cannot be created or written at the first start: there is nothing to run on. */
 export class HomeUnusable extends Schema.TaggedError<HomeUnusable>()("HomeUnusable", { message: Schema.String }) {}
@@ -58,19 +57,18 @@ export const runDaemon = Effect.gen(function* () {
   if (uptime.timeScale !== 1) {
     yield* Effect.logWarning(`simulated time: elapsed time runs ${uptime.timeScale} times as fast`)
   }
-  yield* trustJoinedAuthorities
   const apiUrl = yield* Ref.make<string | null>(null)
   const services = yield* Effect.context<Effect.Services<ReturnType<typeof currentStatus>>>()
   const status: Effect.Effect<Status> = Effect.flatMap(Ref.get(apiUrl), (url) =>
     Effect.provideContext(currentStatus({ startedAt, apiUrl: url }), services)
   )
   const statusFile = yield* keepStatusFile(status)
-  // Beside boot evaluation: neither needs the other.
-  const token = yield* Effect.forkScoped(apiToken)
+  // Before boot evaluation, which sweeps temporary files: beside it, one being written would go. A failure costs the API.
+  const token = yield* Effect.exit(apiToken)
   const { daemon, ending } = yield* runMachines({
     jitter: (yield* Random.next) * 2 - 1,
     port: yield* apiPort,
-    token: Fiber.join(token),
+    token,
     status,
     apiUrl,
     writeStatus: statusFile.write
@@ -92,5 +90,5 @@ const noteStopped = (status: Effect.Effect<Status>) =>
     Effect.flatMap((last) =>
       writeStatusFile({ ...last, daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null } })
     ),
-    Effect.catch((error) => Effect.logWarning(`status.json cannot be written: ${error.message}`))
+    Effect.catch((error) => Effect.logWarning(error.message))
   )

@@ -2,20 +2,36 @@
 import { Duration, Effect, FileSystem, Queue, Ref, Schema, Semaphore, Stream } from "effect"
 import { Home, type Status, StatusJson } from "../domain/index.ts"
 import { Journal } from "../statechart/index.ts"
-import { directoryMode, fileMode } from "../storage/index.ts"
+import { directoryMode, fileMode, storageStep } from "../storage/index.ts"
 
 const QUIET = Duration.millis(100)
 const AT_LEAST = Duration.seconds(10)
 
-/** Atomic, and not synced: after a power cut no daemon runs, whatever the file says. */
+/**
+ * Atomic where the disk has room for a second file, else over the old one; not synced: after a power cut no daemon runs,
+ * whatever the file says.
+ */
 export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status: Status) {
   const home = yield* Home
   const fs = yield* FileSystem.FileSystem
   const text = yield* Schema.encodeEffect(StatusJson)(status).pipe(Effect.orDie)
+  const bytes = new TextEncoder().encode(`${text}\n`)
   const temporary = `${home.statusFile}.tmp`
-  yield* fs.makeDirectory(home.run, { recursive: true, mode: directoryMode })
-  yield* fs.writeFileString(temporary, `${text}\n`, { mode: fileMode })
-  yield* fs.rename(temporary, home.statusFile)
+  const replace = Effect.gen(function* () {
+    yield* fs.makeDirectory(home.run, { recursive: true, mode: directoryMode })
+    yield* fs.writeFile(temporary, bytes, { mode: fileMode })
+    yield* fs.rename(temporary, home.statusFile)
+  })
+  // On a full disk the space that the file has already is all there is.
+  const overwrite = Effect.gen(function* () {
+    const file = yield* fs.open(home.statusFile, { flag: "r+" })
+    yield* file.writeAll(bytes)
+    yield* file.truncate(bytes.length)
+  }).pipe(Effect.scoped)
+  yield* replace.pipe(
+    Effect.catch(() => Effect.andThen(Effect.ignore(fs.remove(temporary, { force: true })), overwrite)),
+    storageStep("write", home.statusFile)
+  )
 })
 
 /** Keeps the file current: after each transition, and every ten seconds. */
@@ -30,7 +46,7 @@ export const keepStatusFile = Effect.fn("daemon.keep-status-file")(function* (st
       onSuccess: () => Ref.set(failing, false),
       onFailure: (error) =>
         Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
-          known ? Effect.void : Effect.logWarning(`status.json cannot be written: ${error.message}`)
+          known ? Effect.void : Effect.logWarning(error.message)
         )
     }),
     oneAtATime.withPermits(1),

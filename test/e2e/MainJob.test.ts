@@ -2,6 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, describe, expect, it } from "vitest"
+import { certificate, key } from "../central/SelfSigned.ts"
 import {
   type Central,
   documentFor,
@@ -25,8 +26,8 @@ interface Fleet {
   readonly central: Central
 }
 
-const openFleet = async (): Promise<Fleet> => {
-  const wire = await openWire()
+const openFleet = async (tls?: { readonly cert: string; readonly key: string }): Promise<Fleet> => {
+  const wire = await openWire(tls)
   const data = scratch()
   const central = await startCentral(data, { externalUrl: wire.url })
   wire.target = central.url
@@ -83,6 +84,24 @@ describe("a machine that joins", () => {
       { method: "GET", path: "/v1/config", ifNoneMatch: undefined, status: 200, etag },
       { method: "GET", path: "/v1/config", ifNoneMatch: etag, status: 304 }
     ])
+  })
+
+  it("trusts the private authority that it joined with, and none without", async () => {
+    const fleet = await openFleet({ cert: certificate, key })
+    const etag = await fleet.central.put(documentFor(fleet.wire.url))
+    const authority = join(scratch(), "ca.pem")
+    writeFileSync(authority, certificate)
+    const token = await fleet.central.token()
+    const stranger = machine(fast)
+    expect((await stranger.run("join", fleet.wire.url, token, "--no-daemon")).code).toBe(0)
+    stranger.start()
+    await stranger.until("no trust", ({ diagnostics }) => diagnostics.some(({ kind }) => kind === "identity_failing"))
+    const gateway = machine()
+    const joining = await gateway.run("join", fleet.wire.url, token, "--ca", authority, "--no-daemon")
+    expect(joining.code, joining.stderr).toBe(0)
+    gateway.start()
+    await gateway.promoted(etag)
+    expect(stranger.quickStatus()?.remote_config?.last_known_good ?? null).toBeNull()
   })
 
   it("tells central what it runs and why", async () => {

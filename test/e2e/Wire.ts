@@ -1,5 +1,6 @@
 /** A proxy between gateways and central that writes down every exchange, and can play dead. */
-import { createServer, request as httpRequest, type Server } from "node:http"
+import { createServer, request as httpRequest, type RequestListener, type Server } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import type { AddressInfo } from "node:net"
 
 export interface Exchange {
@@ -20,9 +21,10 @@ export interface Wire {
   readonly close: () => Promise<void>
 }
 
-export const openWire = async (): Promise<Wire> => {
+/** With `tls` the gateway's side of the wire is encrypted with that certificate. */
+export const openWire = async (tls?: { readonly cert: string; readonly key: string }): Promise<Wire> => {
   const log: Array<Exchange> = []
-  const server: Server = createServer((incoming, outgoing) => {
+  const forward: RequestListener = (incoming, outgoing) => {
     if (wire.target === null) {
       incoming.socket.destroy()
       return
@@ -51,10 +53,11 @@ export const openWire = async (): Promise<Wire> => {
     )
     onward.on("error", () => incoming.socket.destroy())
     incoming.pipe(onward)
-  })
+  }
+  const server: Server = tls === undefined ? createServer(forward) : createTlsServer(tls, forward)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const wire: Wire = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     log,
     target: null,
     close: () =>
