@@ -18,7 +18,7 @@ const leanHttp: Plugin = {
 export default defineConfig({
   input: { main: "src/main.ts" },
   platform: "node",
-  external: (id) => id !== "node:http" && (/^node:/.test(id) || builtinModules.includes(id)),
+  external: (id) => id !== "node:http" && (id.startsWith("node:") || builtinModules.includes(id)),
   plugins: [leanHttp],
   tsconfig: false,
   transform: { target: "node22" },

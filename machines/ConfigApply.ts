@@ -89,6 +89,7 @@ export const ConfigApply = applySetup.createMachine({
     exitRecorded: false,
     unwritten: false,
     closing: false,
+    stuck: null,
     storageProblem: null
   },
   initial: "boot",

@@ -117,7 +117,10 @@ export const boot = applySetup.createStateConfig({
           guard: "condemnedAndStuck",
           target: "counting",
           actions: [
-            assign(({ context }) => ({ state: markerDropped(context.state) })),
+            assign(({ context }) => ({
+              state: markerDropped(context.state),
+              stuck: context.state.marker?.etag ?? null
+            })),
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },

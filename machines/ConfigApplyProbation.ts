@@ -200,7 +200,10 @@ export const rollingBack = applySetup.createStateConfig({
           guard: "nowhereToGo",
           target: "staying",
           actions: [
-            assign(({ context }) => ({ state: markerDropped(context.state) })),
+            assign(({ context }) => ({
+              state: markerDropped(context.state),
+              stuck: context.state.marker?.etag ?? null
+            })),
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },

@@ -95,6 +95,15 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
         )
       ]
     : []),
+  ...(context.stuck === null
+    ? []
+    : [
+        error(
+          "rollback_no_target",
+          `revision ${context.stuck} did not prove itself, and there is nothing to roll back to: it runs unwatched`,
+          "Save a good revision in central."
+        )
+      ]),
   ...(context.start === "indeterminate"
     ? [
         warning(

@@ -83,7 +83,4 @@ export class PluginHost extends Context.Service<
 >()("holdfast/domain/Plugins/PluginHost") {}
 
 /** Full validation of a document against a catalogue: every problem, empty when there is none. */
-export type FullValidation = (
-  document: ConfigDocument,
-  known: ReadonlyArray<KnownPlugin>
-) => ReadonlyArray<Problem>
+export type FullValidation = (document: ConfigDocument, known: ReadonlyArray<KnownPlugin>) => ReadonlyArray<Problem>

@@ -3,13 +3,7 @@ import { Context, DateTime, Effect, FileSystem, Layer, Option, Path, Schema } fr
 import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
 import { directoryMode, DurableFiles } from "./DurableFiles.ts"
 import { sha256Hex } from "./Sha256.ts"
-import {
-  type ActiveLink,
-  FlipError,
-  type SlotContents,
-  type SlotRecord,
-  SlotRecordJson
-} from "./SlotFiles.ts"
+import { type ActiveLink, FlipError, type SlotContents, type SlotRecord, SlotRecordJson } from "./SlotFiles.ts"
 import { isMissing, type StorageError, storageStep } from "./StorageError.ts"
 
 /** The directory of the slots, below the state directory. */

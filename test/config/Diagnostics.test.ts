@@ -180,6 +180,7 @@ const context = (more: Partial<ConfigApplyContext>): ConfigApplyContext => ({
   exitRecorded: false,
   unwritten: false,
   closing: false,
+  stuck: null,
   storageProblem: null,
   ...more
 })
@@ -218,6 +219,7 @@ describe("the machine itself", () => {
     > = [
       ["storage_impaired", engineDiagnostics(context({ impaired: "EROFS!", storageProblem: "EROFS!" })), /EROFS!/],
       ["storage_failing", engineDiagnostics(context({ storageProblem: "ENOSPC!" })), /ENOSPC!/],
+      ["rollback_no_target", engineDiagnostics(context({ stuck: '"2"' })), /"2" did not prove itself/],
       ["state_lost", engineDiagnostics(context({ lost: true })), /state\.json/],
       ["rescue", engineDiagnostics(context({ running: { ...running('"1"'), source: "rescue" } })), /line to central/],
       [

@@ -1,38 +1,15 @@
 /** The built program as real processes: central, commands, and a daemon under a loop that relaunches it. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Status } from "../../src/domain/index.ts"
+import { type Ended, environment, node, script } from "../support/Program.ts"
 
-const root = join(import.meta.dirname, "..", "..")
-export const program = join(root, "dist", "main.js")
-export const pluginFixtures = join(root, "test", "fixtures", "plugins")
-
-const pinned = () => {
-  try {
-    return realpathSync(createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`))
-  } catch {
-    return process.execPath
-  }
-}
-export const node = pinned()
-
-export interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly stdout: string
-  readonly stderr: string
-}
+export const pluginFixtures = join(import.meta.dirname, "..", "fixtures", "plugins")
 
 export type Environment = Readonly<Record<string, string>>
-
-const environment = (more: Environment): NodeJS.ProcessEnv => {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
-  return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...more }
-}
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -48,7 +25,7 @@ export const eventually = async <A>(what: string, probe: () => A | undefined | P
 }
 
 const launch = (args: ReadonlyArray<string>, env: Environment) => {
-  const child = spawn(node, [program, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(node, [script, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
   let stdout = ""
   let stderr = ""
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()))
@@ -147,12 +124,14 @@ export class Gateway {
   private launchOnce(): void {
     const run = launch(["daemon"], this.env)
     this.current = run
-    void run.ended.then(async (ended) => {
-      this.exits.push(ended)
-      if (!this.supervised) return
-      if (ended.code !== 75) await sleep(20)
-      if (this.supervised) this.launchOnce()
-    })
+    void this.afterwards(run.ended)
+  }
+
+  private async afterwards(end: Promise<Ended>): Promise<void> {
+    const ended = await end
+    this.exits.push(ended)
+    if (ended.code !== 75) await sleep(20)
+    if (this.supervised) this.launchOnce()
   }
 
   get pid(): number {

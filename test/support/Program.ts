@@ -5,7 +5,8 @@ import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-const script = join(import.meta.dirname, "..", "..", "dist", "main.js")
+/** What `npm run build` made. */
+export const script = join(import.meta.dirname, "..", "..", "dist", "main.js")
 
 const pinned = (): string => {
   try {
@@ -15,7 +16,14 @@ const pinned = (): string => {
   }
 }
 
+/** The pinned Node's real path, else the one that runs this. */
 export const node = pinned()
+
+/** The environment of a program under test: nothing of the developer's own Holdfast gets in. */
+export const environment = (more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
+  return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...more }
+}
 
 /** How a run ended, and what it said. */
 export interface Ended {
@@ -50,16 +58,9 @@ export class Programs {
     options: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {}
   ): Running {
     if (!existsSync(script)) throw new Error(`${script} is missing: npm run build`)
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
     const child = spawn(node, [script, ...args], {
       cwd: this.home,
-      env: {
-        ...Object.fromEntries(inherited),
-        HOLDFAST_HOME: this.path("home"),
-        HOLDFAST_PORT: "0",
-        NO_COLOR: "1",
-        ...options.env
-      },
+      env: environment({ HOLDFAST_HOME: this.path("home"), HOLDFAST_PORT: "0", ...options.env }),
       stdio: "pipe"
     })
     this.#children.add(child)
