@@ -60,10 +60,20 @@ const DAMAGE: ReadonlyArray<readonly [cost: number, label: string, what: string,
 ]
 
 const ends = (src: string, world: World): ReadonlyArray<Outcome> =>
-  isWrite(src) ? (world.disk.readOnly === null ? ["ok", "failsBefore", "failsAfter"] : ["failsBefore"]) : ["ok", "failsBefore"]
+  isWrite(src)
+    ? world.disk.readOnly === null
+      ? ["ok", "failsBefore", "failsAfter"]
+      : ["failsBefore"]
+    : ["ok", "failsBefore"]
 
 /** Where a command's intent or a change of the whole disk is made: it is read at the next boot anyway. */
-const RESTING = new Set(["steady.idle", "steady.judging", "steady.committing.reviewing", "impaired.waiting", "boot.inspecting"])
+const RESTING = new Set([
+  "steady.idle",
+  "steady.judging",
+  "steady.committing.reviewing",
+  "impaired.waiting",
+  "boot.inspecting"
+])
 
 /** Signals cost less where they mean something: everywhere else they are kept for last. */
 const costOf = (type: string, state: string): number => {
@@ -153,7 +163,9 @@ const settled = (world: World): World => {
 }
 
 const applied = (world: World, etag: string): World =>
-  settled(exit(settled(send(settled(send(world, "configApply", stage(etag, world))), "configApply", { type: "CLOSE" }))))
+  settled(
+    exit(settled(send(settled(send(world, "configApply", stage(etag, world))), "configApply", { type: "CLOSE" })))
+  )
 
 const promoted = (world: World): World =>
   settled(send(send(world, "configApply", { type: "PLUGINS_SETTLED" }), "configApply", { type: "POLL_CONFIRMED" }))

@@ -64,7 +64,14 @@ const recordOf = (
   const transition = typeof written === "string" ? { target: written } : asRecord(written)
   const id = `${source} · ${event}${count > 1 ? ` #${index + 1}` : ""}`
   const target = transition["target"]
-  return { id, source, kind, event, guard: guardName(transition, id), target: target === undefined ? null : String(target) }
+  return {
+    id,
+    source,
+    kind,
+    event,
+    guard: guardName(transition, id),
+    target: target === undefined ? null : String(target)
+  }
 }
 
 interface Visit {
