@@ -89,7 +89,6 @@ export const ConfigApply = applySetup.createMachine({
     exitRecorded: false,
     unwritten: false,
     closing: false,
-    stuck: null,
     storageProblem: null
   },
   initial: "boot",

@@ -117,10 +117,7 @@ export const boot = applySetup.createStateConfig({
           guard: "condemnedAndStuck",
           target: "counting",
           actions: [
-            assign(({ context }) => ({
-              state: markerDropped(context.state),
-              stuck: context.state.marker?.etag ?? null
-            })),
+            assign(({ context }) => ({ state: markerDropped(context.state) })),
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },

@@ -200,10 +200,7 @@ export const rollingBack = applySetup.createStateConfig({
           guard: "nowhereToGo",
           target: "staying",
           actions: [
-            assign(({ context }) => ({
-              state: markerDropped(context.state),
-              stuck: context.state.marker?.etag ?? null
-            })),
+            assign(({ context }) => ({ state: markerDropped(context.state) })),
             { type: "note", params: { event: "config.rollback_no_target" } }
           ]
         },

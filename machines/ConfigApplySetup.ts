@@ -76,8 +76,6 @@ export interface ConfigApplyContext {
   /** A change that no write in flight carries waits to be written. */
   readonly unwritten: boolean
   readonly closing: boolean
-  /** The revision that should have been rolled back when there was nowhere to go. */
-  readonly stuck: string | null
   /** The last write that failed, until one succeeds. */
   readonly storageProblem: string | null
 }

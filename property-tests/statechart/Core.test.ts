@@ -4,7 +4,7 @@ import { createActor, fromPromise, SimulatedClock } from "xstate"
 import type * as RealCore from "../../src/statechart/Core.ts"
 import * as core from "../../src/statechart/Core.ts"
 import { loadMutant, removeMutants } from "../Mutants.ts"
-import { describeFailure, options } from "../Options.ts"
+import { describeFailure, hunt, options } from "../Options.ts"
 import { CHAIN_MS, Sample, sample } from "./Sample.ts"
 
 type Core = typeof RealCore
@@ -296,7 +296,7 @@ describe("the core", () => {
 
   it.each(mutants)("is told apart from a core that %s (%s)", async (_what, killer, search, replacement) => {
     const mutant = await loadMutant<Core>(FILE, search, replacement)
-    const details = fc.check(properties[killer](mutant) as fc.IProperty<unknown>, options())
+    const details = fc.check(properties[killer](mutant) as fc.IProperty<unknown>, hunt)
     expect(details.failed, describeFailure(details)).toBe(true)
   })
 })

@@ -2,7 +2,7 @@ import * as fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
 import { interpret } from "../../src/statechart/index.ts"
 import { loadMutant, removeMutants } from "../Mutants.ts"
-import { describeFailure, options } from "../Options.ts"
+import { describeFailure, hunt, options } from "../Options.ts"
 import { divergence, history, runShell } from "./ShellRun.ts"
 
 type Shell = { readonly interpret: typeof interpret }
@@ -54,7 +54,7 @@ describe("the shell", () => {
   })
 
   it.each(mutants)("is told apart from a shell that %s", async (_what, search, replacement) => {
-    const details = await fc.check(refines(await loadMutant<Shell>(FILE, search, replacement)), options(2))
+    const details = await fc.check(refines(await loadMutant<Shell>(FILE, search, replacement)), hunt)
     expect(details.failed, describeFailure(details)).toBe(true)
   })
 })

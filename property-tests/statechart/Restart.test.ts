@@ -12,7 +12,7 @@ import {
   stateName,
   step
 } from "../../src/statechart/index.ts"
-import { describeFailure, options } from "../Options.ts"
+import { describeFailure, hunt, options } from "../Options.ts"
 
 /** What a lease must remember over a restart: what remains, never a deadline. */
 interface LeaseFacts {
@@ -131,7 +131,7 @@ describe("a restart from facts", () => {
   })
 
   it.each(mutants)("shows with %s", (_what, save) => {
-    const details = fc.check(restartIsInvisible(save), options())
+    const details = fc.check(restartIsInvisible(save), hunt)
     expect(details.failed, describeFailure(details)).toBe(true)
   })
 })

@@ -5,7 +5,7 @@ import { Uptime } from "../../src/statechart/index.ts"
 import { TestTime } from "../../src/statechart/TestTime.ts"
 import type * as RealUptime from "../../src/statechart/Uptime.ts"
 import { loadMutant, removeMutants } from "../Mutants.ts"
-import { describeFailure, options } from "../Options.ts"
+import { describeFailure, hunt, options } from "../Options.ts"
 
 type Move = { readonly do: "adjust" | "suspend" | "jump"; readonly ms: number }
 
@@ -123,7 +123,7 @@ describe("uptime", () => {
 
   it.each(mutants)("is told apart from one that %s (%s)", async (_what, killer, search, replacement) => {
     const mutant = await loadMutant<UptimeModule>(FILE, search, replacement)
-    const details = await fc.check(properties[killer](mutant) as fc.IAsyncProperty<unknown>, options())
+    const details = await fc.check(properties[killer](mutant) as fc.IAsyncProperty<unknown>, hunt)
     expect(details.failed, describeFailure(details)).toBe(true)
   })
 })

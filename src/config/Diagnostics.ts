@@ -72,6 +72,13 @@ export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic>
   return [...attempt, ...back]
 }
 
+/** A revision that never proved itself, with no probation: it could not be rolled back, for there was nowhere to go. */
+const runsUnwatched = ({ disk, running, state }: ConfigApplyContext): boolean =>
+  running.slot !== null &&
+  running.etag !== null &&
+  disk.slots[running.slot]?.promoted === false &&
+  state.marker === undefined
+
 /** Storage, lost state, safe start: how the machine itself is. */
 export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Diagnostic> => [
   ...(context.impaired === null
@@ -95,12 +102,12 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
         )
       ]
     : []),
-  ...(context.stuck === null
+  ...(!runsUnwatched(context)
     ? []
     : [
         error(
           "rollback_no_target",
-          `revision ${context.stuck} did not prove itself, and there is nothing to roll back to: it runs unwatched`,
+          `revision ${context.running.etag} did not prove itself, and there is nothing to roll back to: it runs unwatched`,
           "Save a good revision in central."
         )
       ]),

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { EMPTY_STATE, UNREAD_DISK } from "../../machines/ConfigFacts.ts"
 import { APPLY_VERDICTS, QUARANTINE_REASONS, ROLLBACK_REASONS } from "../../machines/Vocabulary.ts"
-import type { ConfigApplyContext, StateFile } from "../../machines/index.ts"
+import type { ConfigApplyContext, DiskFacts, StateFile } from "../../machines/index.ts"
 import {
   DEGRADING_KINDS,
   type EffectiveConfig,
@@ -180,7 +180,6 @@ const context = (more: Partial<ConfigApplyContext>): ConfigApplyContext => ({
   exitRecorded: false,
   unwritten: false,
   closing: false,
-  stuck: null,
   storageProblem: null,
   ...more
 })
@@ -214,12 +213,29 @@ describe("the machine itself", () => {
 
   it("is degraded by each thing that is wrong with it, once, with the reason and with what to do", () => {
     const { boot } = effective({})
+    const slot = running('"1"').slot ?? "a"
+    const unproven: DiskFacts = {
+      ...UNREAD_DISK,
+      active: slot,
+      slots: {
+        ...UNREAD_DISK.slots,
+        [slot]: {
+          intact: true,
+          etag: '"1"',
+          digest: "",
+          promoted: false,
+          window_ms: 1,
+          interval_ms: 1,
+          central: true
+        }
+      }
+    }
     const table: ReadonlyArray<
       readonly [string, ReadonlyArray<{ kind: string; message: string; repair: ReadonlyArray<string> }>, RegExp]
     > = [
       ["storage_impaired", engineDiagnostics(context({ impaired: "EROFS!", storageProblem: "EROFS!" })), /EROFS!/],
       ["storage_failing", engineDiagnostics(context({ storageProblem: "ENOSPC!" })), /ENOSPC!/],
-      ["rollback_no_target", engineDiagnostics(context({ stuck: '"2"' })), /"2" did not prove itself/],
+      ["rollback_no_target", engineDiagnostics(context({ disk: unproven })), /"1" did not prove itself/],
       ["state_lost", engineDiagnostics(context({ lost: true })), /state\.json/],
       ["rescue", engineDiagnostics(context({ running: { ...running('"1"'), source: "rescue" } })), /line to central/],
       [
