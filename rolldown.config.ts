@@ -15,11 +15,22 @@ const leanHttp: Plugin = {
   }
 }
 
+// The HTTP server's package brings a WebSocket server that nothing here uses, and with it TLS, zlib and https.
+const noWebSockets: Plugin = {
+  name: "no-websockets",
+  resolveId: (id) => (id === "ws" ? "\0none:ws" : undefined),
+  load: (id) => {
+    if (id !== "\0none:ws") return undefined
+    const absent = "class { constructor() { throw new Error('this build has no WebSockets') } }"
+    return `export const WebSocket = ${absent}\nexport const WebSocketServer = ${absent}\nexport default WebSocket\n`
+  }
+}
+
 export default defineConfig({
   input: { main: "src/main.ts" },
   platform: "node",
   external: (id) => id !== "node:http" && (id.startsWith("node:") || builtinModules.includes(id)),
-  plugins: [leanHttp],
+  plugins: [leanHttp, noWebSockets],
   tsconfig: false,
   transform: { target: "node22" },
   output: {

@@ -38,14 +38,16 @@ const commands: Readonly<Record<string, Variant>> = {
   "node -e 0": command(["-e", "0"]),
   "holdfast --version": command([program, "--version"]),
   "holdfast status": command([program, "status"]),
-  "holdfast daemon (API answers)": daemon
+  "holdfast daemon, first start": daemon,
+  "holdfast daemon, later start": laterDaemon
 }
 
 /** Goals as ratios to the bare Node. */
 const goals: Readonly<Record<string, { readonly time: number; readonly idle?: number }>> = {
   "holdfast --version": { time: 2 },
   "holdfast status": { time: 3 },
-  "holdfast daemon (API answers)": { time: 5, idle: 1.8 }
+  "holdfast daemon, first start": { time: 5, idle: 1.8 },
+  "holdfast daemon, later start": { time: 5, idle: 1.8 }
 }
 
 /** Measures and prints. */
@@ -140,8 +142,14 @@ function command(args: ReadonlyArray<string>): Variant {
   }
 }
 
+/** As `daemon`, in a home that one has run in before: what a restart costs. */
+async function laterDaemon(home: string): Promise<Sample> {
+  await daemon(home, false)
+  return await daemon(home)
+}
+
 /** The daemon, from its start until `GET /version` answers 200 at the address that it wrote down. */
-async function daemon(home: string): Promise<Sample> {
+async function daemon(home: string, weigh = true): Promise<Sample> {
   const begin = performance.now()
   const child = spawn(node, [program, "daemon"], { env: environment(home), stdio: ["ignore", "ignore", "pipe"] })
   let complaint = ""
@@ -156,7 +164,7 @@ async function daemon(home: string): Promise<Sample> {
       await sleep(1)
     }
     const time = performance.now() - begin
-    await sleep(idle)
+    if (weigh) await sleep(idle)
     return sampleOf(child, time)
   } finally {
     child.kill("SIGTERM")
