@@ -1,0 +1,167 @@
+/**
+ * Every moment of a life, every disk that a cut there may leave, and the life after it.
+ *
+ * A cut is a `kill -9` (nothing is lost yet, and nothing becomes durable) or a power cut. Lives that are the same from
+ * some moment on are lived once: what counts is the disk, what the witness knows, and what the process remembers.
+ */
+import { createHash } from "node:crypto"
+import { type Disk, emptyDisk, ROOT } from "./Disk.ts"
+import { type Goal, Life, type Moment } from "./Life.ts"
+import { seen } from "./Oracle.ts"
+import { powerCuts } from "./PowerCut.ts"
+import type { Engine } from "./Services.ts"
+import { killed, NEWBORN, rebooted, survivedCut, Violated, type Witness } from "./Witness.ts"
+import { NEXT_GOOD } from "./Central.ts"
+
+/** How far an exploration goes. */
+export interface Bounds {
+  /** Cuts in one life. */
+  readonly cuts: number
+  /** Disks per power cut up to which all are tried, by how many cuts came before; beyond it they are sampled. */
+  readonly disks: ReadonlyArray<number>
+  /** Of the moments after an earlier cut, one in so many is cut again. */
+  readonly stride: number
+}
+
+export interface Explored {
+  readonly moments: number
+  /** Distinct disks that a cut left, each booted. */
+  readonly crashPoints: number
+  readonly byCuts: ReadonlyArray<number>
+  readonly sampledMoments: number
+  /** The first sentence that turned out wrong, and how to get there. */
+  readonly violation: { readonly sentence: string; readonly message: string; readonly path: ReadonlyArray<string> } | null
+}
+
+interface Start {
+  readonly from: Omit<Moment, "label">
+  readonly cutsLeft: number
+  readonly path: ReadonlyArray<string>
+}
+
+/** A machine without a home. */
+export const BLANK: Omit<Moment, "label"> = {
+  disk: emptyDisk,
+  witness: NEWBORN,
+  now: { uptime: 0, wall: 1_700_000_000_000 }
+}
+
+/** Explores one life. Errors are thrown by the thousand and looked at by code alone: they carry no stacks meanwhile. */
+export const explore = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): Explored => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return explored(engine, goals, bounds)
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
+const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): Explored => {
+  const life = goals.some(({ aim }) => aim === "leave") ? goals : [...goals, { aim: "promote", revision: NEXT_GOOD } as const]
+  const known = new Set<string>()
+  const starts: Array<Start> = [{ from: BLANK, cutsLeft: bounds.cuts, path: [] }]
+  const byCuts = Array.from({ length: bounds.cuts + 1 }, () => 0)
+  let moments = 0
+  let sampledMoments = 0
+
+  const branch = (start: Start, moment: Moment): void => {
+    const key = keyOf(moment, `moment ${start.cutsLeft}`)
+    if (known.has(key)) return
+    known.add(key)
+    const depth = bounds.cuts - start.cutsLeft
+    if (depth > 0 && known.size % bounds.stride !== 0) return
+    moments++
+    const cutsLeft = start.cutsLeft - 1
+    const add = (how: string, disk: Disk, witness: Witness): void => {
+      const from = { disk, witness, now: moment.now }
+      const path = [...start.path, `${how} before ${moment.label}`]
+      const startKey = keyOf(from, `start ${cutsLeft}`)
+      if (known.has(startKey)) return
+      known.add(startKey)
+      byCuts[depth + 1] = (byCuts[depth + 1] ?? 0) + 1
+      starts.push({ from, cutsLeft, path })
+    }
+    add("kill", moment.disk, killed(moment.witness, false))
+    const cuts = powerCuts(moment.disk, bounds.disks[depth])
+    if (cuts.isSampled) sampledMoments++
+    cuts.disks.forEach((disk, index) => add(`power cut (${index} of ${cuts.disks.length})`, disk, rebooted(moment.witness)))
+  }
+
+  for (let start = starts.pop(); start !== undefined; start = starts.pop()) {
+    const current = start
+    try {
+      survivedCut(current.from.witness, seen(current.from.disk))
+      new Life(
+        {
+          engine,
+          goals: life,
+          ...(current.cutsLeft > 0 ? { onMoment: (moment: Moment) => branch(current, moment) } : {}),
+          isKnown: (moment, memory) => {
+            const key = keyOf(moment, `boot ${current.cutsLeft} ${memory}`)
+            if (known.has(key)) return true
+            known.add(key)
+            return false
+          }
+        },
+        current.from
+      ).run()
+    } catch (error) {
+      if (!(error instanceof Violated)) throw error
+      const violation = { sentence: error.sentence, message: error.message, path: current.path }
+      return { moments, crashPoints: total(byCuts), byCuts, sampledMoments, violation }
+    }
+  }
+  return { moments, crashPoints: total(byCuts), byCuts, sampledMoments, violation: null }
+}
+
+const total = (counts: ReadonlyArray<number>): number => counts.reduce((sum, count) => sum + count, 0)
+
+/** Two moments with the same key have the same futures: times are told as distances from now. */
+const keyOf = ({ disk, now, witness }: Omit<Moment, "label">, memory: string): string => {
+  const hash = createHash("sha1")
+  const bootId = `boot-${witness.bootSeq}`
+  const told = (text: string): string =>
+    text
+      .replaceAll(/\b1[67]\d{11}\b/g, (wall) => `t${Number(wall) - now.wall}`)
+      .replaceAll(/\b1[67]\d{8}\b/g, (wall) => `s${Number(wall) - Math.floor(now.wall / 1_000)}`)
+      .replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "iso")
+      .replaceAll(/boot-\d+/g, (id) => (id === bootId ? "this boot" : "a boot"))
+      .replaceAll(/"digest":"[0-9a-f]{64}","version"/g, "sealed")
+  const { bootSeq: _seq, ...facts } = witness
+  hash.update(told(memory)).update(JSON.stringify(facts))
+  for (const text of contentsOf(disk)) hash.update(told(text))
+  return hash.digest("base64")
+}
+
+/** Everything that can be seen, and everything that is not durable yet; numbers of inodes do not count. */
+const contentsOf = (disk: Disk): ReadonlyArray<string> => {
+  const texts: Array<string> = []
+  const visit = (ino: number, path: string): void => {
+    const inode = disk.inodes.get(ino)
+    if (inode === undefined) return
+    switch (inode.kind) {
+      case "link":
+        texts.push(`${path} → ${inode.target}\n`)
+        return
+      case "file":
+        texts.push(`${path} ${Buffer.from(inode.content).toString("latin1")}\n`)
+        for (const { bytes, offset } of inode.pending) texts.push(`pending ${offset} ${bytes.length}\n`)
+        if (inode.pending.length > 0) texts.push(Buffer.from(inode.durable).toString("latin1"))
+        return
+      case "directory": {
+        texts.push(`${path}/\n`)
+        for (const [name, child] of [...inode.entries].sort()) visit(child, `${path}/${name}`)
+        if (inode.pending.length === 0) return
+        texts.push(`durable ${JSON.stringify([...inode.durable.keys()].sort())}\n`)
+        for (const { names } of inode.pending) {
+          texts.push(`pending ${JSON.stringify(names.map(([name, child]) => [name, child === null]))}\n`)
+          for (const [, child] of names) if (child !== null) visit(child, "pending")
+        }
+        for (const child of inode.durable.values()) if (![...inode.entries.values()].includes(child)) visit(child, "lost")
+      }
+    }
+  }
+  visit(ROOT, "")
+  return texts
+}

@@ -1,0 +1,162 @@
+/** What is on a disk, read by nobody's code but this: no schema, service or digest of the product is used. */
+import { createHash } from "node:crypto"
+import { type Disk, lookUp, readDirectory, readFile, readLink, treeOf } from "./Disk.ts"
+import { CONTROL, HOME } from "./Services.ts"
+
+export type SlotName = "a" | "b"
+
+/** A slot directory as it is. */
+export interface SeenSlot {
+  readonly etag: string | null
+  readonly digest: string
+  readonly document: string
+  /** The digest is that of the document. */
+  readonly intact: boolean
+  readonly promoted: boolean
+}
+
+export interface SeenQuarantine {
+  readonly etag: string
+  readonly reason: string
+}
+
+export interface SeenMarker {
+  readonly etag: string
+  readonly slot: SlotName
+  readonly previous_slot: SlotName
+  readonly attempts_left: number
+  readonly budget_ms: number
+  readonly window_ms: number
+  readonly saved_quarantine?: SeenQuarantine
+}
+
+export interface SeenState {
+  readonly marker?: SeenMarker
+  readonly quarantine: ReadonlyArray<SeenQuarantine>
+}
+
+export interface Seen {
+  /** null: absent; "damaged": there is something, and it is no state file. */
+  readonly state: SeenState | null | "damaged"
+  readonly slots: Readonly<Record<SlotName, SeenSlot | null | "damaged">>
+  readonly active: SlotName | "absent" | "dangling"
+  readonly seed: string | null
+  readonly join: boolean
+  readonly leave: boolean
+  /** The credential for each central, from identity.json or else its copy. */
+  readonly identities: Readonly<Record<string, { readonly jwt: string }>>
+  readonly identityFiles: number
+  /** Paths of everything below the state directory. */
+  readonly paths: ReadonlyArray<string>
+  /** Paths of files that hold this text. */
+  readonly holding: (text: string) => ReadonlyArray<string>
+}
+
+const fileAt = (disk: Disk, path: string): string | null => {
+  try {
+    return Buffer.from(readFile(disk, path)).toString("utf8")
+  } catch {
+    return null
+  }
+}
+
+const parsed = (text: string | null): Record<string, unknown> | null => {
+  if (text === null) return null
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
+
+const sha256 = (text: Uint8Array): string => createHash("sha256").update(text).digest("hex")
+
+const slotAt = (disk: Disk, slot: SlotName): Seen["slots"][SlotName] => {
+  const path = `${CONTROL}/${slot}`
+  try {
+    if (lookUp(disk, path, false).kind !== "directory") return "damaged"
+  } catch {
+    return null
+  }
+  const names = readDirectory(disk, path)
+  const record = parsed(fileAt(disk, `${path}/record.json`))
+  const document = fileAt(disk, `${path}/document.json`)
+  if (record === null || document === null) return "damaged"
+  const digest = String(record["digest"])
+  return {
+    etag: record["etag"] === null ? null : String(record["etag"]),
+    digest,
+    document,
+    intact: digest === sha256(Buffer.from(document)),
+    promoted: names.includes("promoted")
+  }
+}
+
+const activeOf = (disk: Disk): Seen["active"] => {
+  try {
+    const target = readLink(disk, `${CONTROL}/active`)
+    return (target === "a" || target === "b") && slotAt(disk, target) !== null ? target : "dangling"
+  } catch {
+    return "absent"
+  }
+}
+
+const stateOf = (disk: Disk): Seen["state"] => {
+  const text = fileAt(disk, `${CONTROL}/state.json`)
+  if (text === null) return null
+  const value = parsed(text)
+  return value !== null && Array.isArray(value["quarantine"]) ? (value as unknown as SeenState) : "damaged"
+}
+
+const identitiesIn = (text: string | null): Seen["identities"] | null => {
+  const value = parsed(text)
+  const known = value?.["identities"]
+  return typeof known === "object" && known !== null ? (known as Seen["identities"]) : null
+}
+
+export const seen = (disk: Disk): Seen => {
+  const main = fileAt(disk, `${HOME}/state/identity.json`)
+  const copy = fileAt(disk, `${HOME}/state/identity.bak.json`)
+  const tree = treeOf(disk)
+  return {
+    state: stateOf(disk),
+    slots: { a: slotAt(disk, "a"), b: slotAt(disk, "b") },
+    active: activeOf(disk),
+    seed: fileAt(disk, `${CONTROL}/seed.json`),
+    join: `${CONTROL}/join.json` in tree,
+    leave: `${CONTROL}/leave.json` in tree,
+    identities: identitiesIn(main) ?? identitiesIn(copy) ?? {},
+    identityFiles: [main, copy].filter((text) => text !== null).length,
+    paths: Object.keys(tree).filter((path) => path.startsWith(`${HOME}/state/`)),
+    holding: (text) => Object.keys(tree).filter((path) => tree[path]?.includes(text) === true)
+  }
+}
+
+export const slotOf = (now: Seen, slot: SlotName): SeenSlot | null => {
+  const found = now.slots[slot]
+  return found === "damaged" ? null : found
+}
+
+export const activeSlotOf = (now: Seen): SeenSlot | null =>
+  now.active === "a" || now.active === "b" ? slotOf(now, now.active) : null
+
+export const quarantined = (now: Seen, etag: string | null): boolean =>
+  now.state !== null && now.state !== "damaged" && now.state.quarantine.some((entry) => entry.etag === etag)
+
+export const markerOf = (now: Seen): SeenMarker | undefined =>
+  now.state === null || now.state === "damaged" ? undefined : now.state.marker
+
+/** Intact, and promoted or a copy of the seed, and not quarantined. */
+export const isUsable = (now: Seen, slot: SlotName): boolean => {
+  const found = slotOf(now, slot)
+  return found !== null && found.intact && (found.promoted || found.etag === null) && !quarantined(now, found.etag)
+}
+
+/** The revision to fall back on: the active one if promoted, else the other one if promoted. */
+export const lastKnownGood = (now: Seen): string | null => {
+  if (now.active !== "a" && now.active !== "b") return null
+  const other = slotOf(now, now.active === "a" ? "b" : "a")
+  const active = activeSlotOf(now)
+  return active?.promoted === true ? active.etag : other?.promoted === true ? other.etag : null
+}

@@ -1,0 +1,157 @@
+/** The real services of one process, on a mounted disk and a simulated network. What a mutant replaces is named here. */
+import { NodePath } from "@effect/platform-node"
+import { Clock, Context, Effect, Layer, Random, References, Scope, Stream } from "effect"
+import type { AnyStateMachine } from "xstate"
+import { catalogue } from "../../machines/index.ts"
+import { Identity, PullLoop } from "../../src/central/index.ts"
+import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../../src/config/index.ts"
+import { ConfigControl, Home, PinInstaller, PluginCatalogue, Version } from "../../src/domain/index.ts"
+import type { Chart } from "../../src/statechart/Core.ts"
+import { Uptime } from "../../src/statechart/index.ts"
+import { DurableFiles, IdentityStore, Slots } from "../../src/storage/index.ts"
+import { known } from "../../test/config/Documents.ts"
+import { type Central, layerCentral } from "./Central.ts"
+import { layerMounted, type Mounted } from "./DiskFileSystem.ts"
+
+export type MachineId = (typeof catalogue)[number]["id"]
+
+/** The code under test. A mutant is a copy with one part changed. */
+export interface Engine {
+  readonly charts: Readonly<Record<MachineId, Chart<AnyStateMachine>>>
+  readonly durableFiles: typeof DurableFiles.layer
+  readonly slots: typeof Slots.layer
+  readonly identityStore: typeof IdentityStore.layer
+  readonly controlFiles: typeof ControlFiles.layer
+  readonly inspection: typeof Inspection.layer
+  readonly applyEngine: typeof ApplyEngine.layer
+}
+
+/** What is shipped. */
+export const REAL: Engine = {
+  charts: Object.fromEntries(catalogue.map(({ id, machine }) => [id, { machine }])) as unknown as Engine["charts"],
+  durableFiles: DurableFiles.layer,
+  slots: Slots.layer,
+  identityStore: IdentityStore.layer,
+  controlFiles: ControlFiles.layer,
+  inspection: Inspection.layer,
+  applyEngine: ApplyEngine.layer
+}
+
+export const HOME = "/home"
+export const CONTROL = `${HOME}/state/config-control`
+
+/** The surroundings of processes: one machine, its disk, its clocks and its network. */
+export interface Surroundings {
+  readonly mounted: Mounted
+  readonly central: Central
+  bootId: string
+  now: { uptime: number; wall: number }
+}
+
+export type Services =
+  | ApplyEngine
+  | ConfigControl
+  | ControlFiles
+  | DurableFiles
+  | Home
+  | Identity
+  | IdentityStore
+  | Inspection
+  | Offers
+  | PullLoop
+  | RunningConfig
+  | Slots
+
+/** Everything of a process that lasts longer than it: built once per machine. */
+export type Base = Context.Context<ControlFiles | DurableFiles | Home | IdentityStore | Inspection | Slots>
+
+const clockOf = (around: Surroundings): Clock.Clock => {
+  const millis = () => around.now.wall
+  const nanos = () => BigInt(Math.round(around.now.uptime * 1e6))
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: () => BigInt(Math.round(millis())) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(Math.round(millis())) * 1_000_000n),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
+    sleep: () => Effect.never
+  }
+}
+
+/** Clock, chance and silence, for everything that is run. */
+export const referencesOf = (around: Surroundings): Context.Context<never> =>
+  Context.empty().pipe(
+    Context.add(Clock.Clock, clockOf(around)),
+    Context.add(Random.Random, { nextIntUnsafe: () => 1, nextDoubleUnsafe: () => 0.5 }),
+    Context.add(References.MinimumLogLevel, "None")
+  ) as Context.Context<never>
+
+const plugins = Layer.merge(
+  Layer.succeed(
+    PluginCatalogue,
+    PluginCatalogue.of({ known: Effect.succeed(known), environment: Effect.succeed("environment") })
+  ),
+  Layer.succeed(PinInstaller, PinInstaller.of({ install: () => Effect.succeed(null), missing: () => Effect.succeed([]) }))
+)
+
+const baseLayer = (engine: Engine, around: Surroundings) =>
+  engine.inspection.pipe(
+    Layer.provideMerge(engine.controlFiles),
+    Layer.provideMerge(Layer.mergeAll(engine.slots, engine.identityStore, plugins)),
+    Layer.provideMerge(engine.durableFiles),
+    Layer.provideMerge(Home.layerOf(HOME)),
+    Layer.provideMerge(
+      Layer.mergeAll(layerMounted(around.mounted, () => around.bootId), NodePath.layer, uptimeLayer(around))
+    ),
+    Layer.provideMerge(Layer.mergeAll(layerCentral(() => around.central, () => around.now.wall), Version.layerOf("1.0.0")))
+  )
+
+const uptimeLayer = (around: Surroundings) =>
+  Layer.succeed(
+    Uptime,
+    Uptime.of({
+      now: Effect.sync(() => around.now.uptime),
+      read: Effect.sync(() => ({ ...around.now })),
+      sleepUntil: () => Effect.never,
+      gaps: Stream.empty,
+      timeScale: 1
+    })
+  )
+
+const control = Layer.effect(
+  ConfigControl,
+  Effect.gen(function* () {
+    const running = yield* RunningConfig
+    const offers = yield* Offers
+    return ConfigControl.of({
+      runningEtag: Effect.map(running.effective, ({ boot }) => boot.running.etag),
+      central: Effect.map(running.effective, ({ central }) => central),
+      policyToken: running.policyToken,
+      keepOffer: (etag, bytes) => offers.keep({ etag, bytes }),
+      remoteConfig: Effect.succeed(null)
+    })
+  })
+)
+
+const build = <A, E>(layer: Layer.Layer<A, E>, references: Context.Context<never>): Context.Context<A> =>
+  Effect.runSyncWith(references)(Layer.buildWithScope(layer, Scope.makeUnsafe()))
+
+/** What a machine keeps over its processes' lives: services without memory of their own. */
+export const baseOf = (engine: Engine, around: Surroundings) => build(baseLayer(engine, around), referencesOf(around))
+
+/** The services of a new process. */
+export const processServices = (
+  engine: Engine,
+  base: ReturnType<typeof baseOf>,
+  references: Context.Context<never>
+): Context.Context<Services> => {
+  const layer = PullLoop.layer.pipe(
+    Layer.provideMerge(Identity.layer),
+    Layer.provideMerge(control),
+    Layer.provideMerge(engine.applyEngine),
+    Layer.provideMerge(Layer.mergeAll(RunningConfig.layer, Offers.layer)),
+    Layer.provideMerge(Layer.succeedContext(base))
+  )
+  return build(layer, references)
+}
