@@ -17,7 +17,8 @@ export interface GatewayView {
   readonly running_forced: boolean
   /** The newest revision of its config; null when there is none. */
   readonly newest_etag: string | null
-  readonly on_probation: boolean
+  /** By its last report; null when that spoke of another revision than the one that it runs since. */
+  readonly on_probation: boolean | null
   readonly last_rollback: RemoteConfig["last_rollback"] | null
   readonly last_attempt: RemoteConfig["last_attempt"] | null
   readonly reported_at: string | null
@@ -58,8 +59,9 @@ const runningEtag = (gateway: Gateway, remote: RemoteConfig | null): string | nu
     ? gateway.polled_etag
     : (remote?.running_etag ?? null)
 
-const isOnProbation = (remote: RemoteConfig | null, running: string | null): boolean =>
-  remote?.probation != null && remote.probation.etag === running
+// A poll tells which revision runs, and only a report whether that has proved itself.
+const isOnProbation = (remote: RemoteConfig | null, running: string | null): boolean | null =>
+  running !== null && remote?.running_etag !== running ? null : remote?.probation?.etag === running
 
 const whyIt = (
   gateway: Gateway,
@@ -71,7 +73,7 @@ const whyIt = (
   if (newest === null) return `no document is registered for "${gateway.config}"`
   if (gateway.polled_at === null && gateway.reported_at === null) return "has not yet fetched"
   if (running === newest) {
-    return isOnProbation(remote, running) ? "runs the newest revision, on probation" : "runs the newest revision"
+    return `runs the newest revision${STANDING[`${isOnProbation(remote, running)}`]}`
   }
   const rollback = remote?.last_rollback
   if (rollback != null && rollback.etag === newest) {
@@ -86,5 +88,11 @@ const whyIt = (
   if (attempt != null && attempt.etag === newest) return `has applied ${newest} and restarts into it`
   return gateway.reported_at === null ? "never reported" : "has not yet fetched the newest revision"
 }
+
+const STANDING = {
+  false: "",
+  true: ", on probation",
+  null: ", and has not yet reported whether it is promoted"
+} as const
 
 const withDetail = (detail: string | null | undefined): string => (detail == null || detail === "" ? "" : `: ${detail}`)

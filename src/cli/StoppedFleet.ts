@@ -1,7 +1,8 @@
 /** What is on the disk of a machine that has joined a fleet, while its daemon does not run. */
 import type { SlotName } from "../../machines/Vocabulary.ts"
 import { DateTime, Effect, Option, Result } from "effect"
-import { EMPTY_STATE } from "../../machines/ConfigFacts.ts"
+import { runningReadOnly } from "../../machines/ConfigBoot.ts"
+import { EMPTY_STATE, type StateFile } from "../../machines/ConfigFacts.ts"
 import type { DiskFacts } from "../../machines/index.ts"
 import type { ConfigView } from "../config/index.ts"
 import {
@@ -40,7 +41,7 @@ const findings = Effect.gen(function* () {
   const slots = yield* Slots
   const disk = yield* (yield* Inspection).inspect({ repair: false })
   const state = typeof disk.state === "string" ? EMPTY_STATE : disk.state
-  const running = nextRunning(disk)
+  const running = nextRunning(disk, state)
   const a = yield* slots.readSlot(home.control, "a")
   const b = yield* slots.readSlot(home.control, "b")
   const seed = Option.getOrUndefined(yield* (yield* ControlFiles).readSeed)
@@ -77,13 +78,10 @@ const STOPPED = "daemon_stopped"
 
 type Next = ConfigView["running"] & { readonly slot: SlotName | null }
 
-/** What boot evaluation would choose if nothing had to be repaired. */
-const nextRunning = (disk: DiskFacts): Next => {
-  const slot = disk.active === "a" || disk.active === "b" ? disk.active : null
-  const facts = slot === null ? null : disk.slots[slot]
-  if (slot !== null && facts?.intact === true) return { source: "slot", slot, etag: facts.etag, digest: facts.digest }
-  const source = disk.seed ? "seed" : disk.rescue && disk.active !== "absent" ? "rescue" : "none"
-  return { source, slot: null, etag: null, digest: null }
+/** What boot evaluation would choose: a damaged slot and one remembered as bad give way to the other. */
+const nextRunning = (disk: DiskFacts, state: StateFile): Next => {
+  const next = runningReadOnly(disk, state)
+  return next.source === "rescue" && disk.active === "absent" ? { ...next, source: "none" } : next
 }
 
 const centralOf = (bytes: Uint8Array | undefined): string | null => {

@@ -15,7 +15,10 @@ export interface OfferedRevision {
 export class Offers extends Context.Service<
   Offers,
   {
-    /** Keeps an offer and answers its handle; the oldest ones are let go. */
+    /**
+     * Keeps an offer and answers its handle; the oldest ones are let go. What is kept already keeps its handle and
+     * becomes the newest: polls that go on offering it while it is being applied must not take its bytes away.
+     */
     readonly keep: (offer: OfferedRevision) => Effect.Effect<number>
     readonly get: (handle: number) => Effect.Effect<OfferedRevision, OfferGone>
   }
@@ -29,10 +32,14 @@ export class Offers extends Context.Service<
       })
       return Offers.of({
         keep: (offer) =>
-          Ref.modify(kept, ({ next, offers }) => [
-            next,
-            { next: next + 1, offers: new Map([...offers].slice(1 - KEPT).concat([[next, offer]])) }
-          ]),
+          Ref.modify(kept, ({ next, offers }) => {
+            const [handle] = [...offers].find(([, known]) => isSame(known, offer)) ?? [next]
+            const others = [...offers].filter(([known]) => known !== handle)
+            return [
+              handle,
+              { next: Math.max(next, handle + 1), offers: new Map([...others.slice(1 - KEPT), [handle, offer]]) }
+            ]
+          }),
         get: (handle) =>
           Effect.flatMap(Ref.get(kept), ({ offers }) => {
             const offer = offers.get(handle)
@@ -46,3 +53,8 @@ export class Offers extends Context.Service<
     })
   )
 }
+
+const isSame = (one: OfferedRevision, other: OfferedRevision): boolean =>
+  one.etag === other.etag &&
+  one.bytes.length === other.bytes.length &&
+  one.bytes.every((byte, index) => byte === other.bytes[index])

@@ -239,6 +239,12 @@ describe("the list of gateways", () => {
 
         yield* poll()
         expect(yield* view).toMatchObject({ running_etag: null, why: "never reported", last_seen: expect.any(String) })
+        yield* poll(a)
+        expect(yield* view).toMatchObject({
+          running_etag: a,
+          on_probation: null,
+          why: "runs the newest revision, and has not yet reported whether it is promoted"
+        })
 
         yield* report({
           running_etag: a,

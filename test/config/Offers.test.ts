@@ -17,6 +17,21 @@ describe("Offers", () => {
     ).pipe(Effect.provide(Offers.layer))
   )
 
+  it.effect("keeps the one in work however often polls offer it again meanwhile", () =>
+    Offers.use((offers) =>
+      Effect.gen(function* () {
+        const offer = () => ({ etag: '"1"', bytes: new Uint8Array([1, 2, 3]) })
+        const handle = yield* offers.keep(offer())
+        const again = yield* Effect.forEach(Array.from({ length: 20 }), () => offers.keep(offer()))
+        assert.deepStrictEqual(new Set(again), new Set([handle]))
+        for (const newer of ['"2"', '"3"', '"4"']) yield* offers.keep({ etag: newer, bytes: new Uint8Array() })
+        assert.strictEqual((yield* offers.get(handle)).etag, '"1"')
+        yield* offers.keep({ etag: '"5"', bytes: new Uint8Array() })
+        assert.strictEqual((yield* Effect.flip(offers.get(handle)))._tag, "OfferGone")
+      })
+    ).pipe(Effect.provide(Offers.layer))
+  )
+
   it.effect("keeps the last four and lets the oldest go, however many come", () =>
     Offers.use((offers) =>
       Effect.gen(function* () {

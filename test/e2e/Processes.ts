@@ -24,8 +24,12 @@ export const eventually = async <A>(what: string, probe: () => A | undefined | P
   }
 }
 
-const launch = (args: ReadonlyArray<string>, env: Environment) => {
-  const child = spawn(node, [script, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
+const launch = (args: ReadonlyArray<string>, env: Environment, wrapper: ReadonlyArray<string> = []) => {
+  const [command = node, ...rest] = [...wrapper, node, script, ...args]
+  // Tied to this process as to the program's own wrapper, so that none is left over when tests are broken off.
+  const tied = { HOLDFAST_WRAPPER_PID: String(process.pid), ...env }
+  const child = spawn(command, rest, { env: environment(tied), stdio: ["ignore", "pipe", "pipe", "ipc"] })
+  if (child.stdout === null || child.stderr === null) throw new Error("a pipe is missing")
   let stdout = ""
   let stderr = ""
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()))
@@ -101,12 +105,15 @@ export const documentFor = (url: string, more: object = {}, settings: object = {
 export class Gateway {
   readonly home: string
   readonly env: Environment
+  /** What the daemon is started through: a command that ends by executing the rest of its arguments. */
+  readonly wrapper: ReadonlyArray<string>
   /** How each process of the daemon ended, oldest first. */
   readonly exits: Array<Ended> = []
   private current: ReturnType<typeof launch> | undefined
   private supervised = false
 
-  constructor(env: Environment = {}) {
+  constructor(env: Environment = {}, wrapper: ReadonlyArray<string> = []) {
+    this.wrapper = wrapper
     this.home = scratch()
     this.env = { HOLDFAST_HOME: this.home, HOLDFAST_PORT: "0", ...env }
   }
@@ -122,20 +129,34 @@ export class Gateway {
   }
 
   private launchOnce(): void {
-    const run = launch(["daemon"], this.env)
+    const run = launch(["daemon"], this.env, this.wrapper)
     this.current = run
+    this.launchedOne()
     void this.afterwards(run.ended)
   }
+
+  /** For those who watch: a process of the daemon was started. */
+  protected launchedOne(): void {}
+
+  /** For those who watch: a process of the daemon ended; the next one waits for this. */
+  protected async endedOne(_ended: Ended): Promise<void> {}
 
   private async afterwards(end: Promise<Ended>): Promise<void> {
     const ended = await end
     this.exits.push(ended)
+    await this.endedOne(ended)
     if (ended.code !== 75) await sleep(20)
     if (this.supervised) this.launchOnce()
   }
 
   get pid(): number {
     return this.current?.child.pid ?? 0
+  }
+
+  /** Whether the process that was started last has not ended yet. */
+  get alive(): boolean {
+    const child = this.current?.child
+    return child !== undefined && child.exitCode === null && child.signalCode === null
   }
 
   get log(): string {
