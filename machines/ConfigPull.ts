@@ -53,6 +53,8 @@ export interface ConfigPullContext {
   /** Why the last poll failed; null after a confirmed one. */
   readonly problem: string | null
   readonly reportAgain: boolean
+  /** Why the last report failed; null after one that arrived. */
+  readonly reportProblem: string | null
   readonly ending: boolean
 }
 
@@ -182,6 +184,7 @@ export const ConfigPull = pullSetup.createMachine({
     sinceReport: REPORT_EVERY - 1,
     problem: null,
     reportAgain: false,
+    reportProblem: null,
     ending: false
   },
   type: "parallel",
@@ -335,8 +338,18 @@ export const ConfigPull = pullSetup.createMachine({
           on: { REPORT_DUE: { actions: assign({ reportAgain: true }) } },
           invoke: {
             src: "sendReport",
-            onDone: [{ guard: "reportUnsupported", target: "unsupported" }, { target: "idle" }],
-            onError: "idle"
+            onDone: [
+              { guard: "reportUnsupported", target: "unsupported", actions: assign({ reportProblem: null }) },
+              { target: "idle", actions: assign({ reportProblem: null }) }
+            ],
+            // Due again with the next settled poll: until then central takes what it heard last for the truth.
+            onError: {
+              target: "idle",
+              actions: assign(({ event }) => ({
+                sinceReport: REPORT_EVERY - 1,
+                reportProblem: failureOf(event).message
+              }))
+            }
           }
         },
         unsupported: { description: "This central answers 404 or 405: not asked again until the next start." }

@@ -2,6 +2,7 @@
 import { Context, Duration, Effect, Layer, Option, Predicate, Redacted, Schema, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { ErrorBody, MAX_DOCUMENT_BYTES } from "../domain/index.ts"
+import { adviceFor } from "./NetworkAdvice.ts"
 
 /** One request and its whole body, ms. */
 export const REQUEST_DEADLINE_MS = 30_000
@@ -111,10 +112,12 @@ const causeOf = (error: unknown): string => {
 
 const unreachable =
   (url: string) =>
-  (error: unknown): CentralUnreachable =>
-    new CentralUnreachable({
-      message: `central at ${originOf(url)} cannot be reached (${causeOf(error)}). Check the URL, the network, and that the server runs.`
+  (error: unknown): CentralUnreachable => {
+    const cause = causeOf(error)
+    return new CentralUnreachable({
+      message: `central at ${originOf(url)} cannot be reached (${cause}). ${adviceFor(cause)}`
     })
+  }
 
 /** Counts while it reads: whatever the server says or sends, no more than the cap is held. */
 const readBody = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse, url: string) {

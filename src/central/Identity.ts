@@ -49,6 +49,8 @@ export class Identity extends Context.Service<
     readonly status: Effect.Effect<Pick<IdentityStatus, "gateway_id" | "expires_at">>
     /** What kept a fresh identity from being stored, if anything: it is used from memory meanwhile. */
     readonly storageProblem: Effect.Effect<string | null>
+    /** Stores what could not be stored before, if anything: a restart would lose it. */
+    readonly storeAgain: Effect.Effect<void>
   }
 >()("holdfast/central/Identity") {
   static readonly layer = Layer.effect(
@@ -72,16 +74,26 @@ export class Identity extends Context.Service<
       const fingerprint = (token: Redacted.Redacted<string>) =>
         sha256Hex(new TextEncoder().encode(Redacted.value(token)))
 
-      // In use from memory at once: a disk that is full must not cut the line to central.
-      const keep = Effect.fnUntraced(function* (url: string, entry: IdentityEntry, how: Acquisition) {
-        yield* Ref.set(current, Option.some(entry))
-        yield* store.put(url, entry).pipe(
+      const put = (url: string, entry: IdentityEntry) =>
+        store.put(url, entry).pipe(
           Effect.matchEffect({
             onSuccess: () => Ref.set(storageProblem, null),
             onFailure: (error) =>
               Effect.andThen(Ref.set(storageProblem, error.message), Effect.logWarning(error.message))
           })
         )
+
+      const storeAgain = Effect.gen(function* () {
+        const entry = yield* Ref.get(current)
+        if (Option.isNone(entry) || (yield* Ref.get(storageProblem)) === null) return
+        const sink = yield* config.central
+        if (Option.isSome(sink)) yield* put(normaliseUrl(sink.value.url), entry.value)
+      })
+
+      // In use from memory at once: a disk that is full must not cut the line to central.
+      const keep = Effect.fnUntraced(function* (url: string, entry: IdentityEntry, how: Acquisition) {
+        yield* Ref.set(current, Option.some(entry))
+        yield* put(url, entry)
         yield* acquiredEvent(how, entry.gateway_id)
       })
 
@@ -197,7 +209,8 @@ export class Identity extends Context.Service<
         tasks: { loadIdentity, bootstrap, refresh },
         current: Ref.get(current),
         status,
-        storageProblem: Ref.get(storageProblem)
+        storageProblem: Ref.get(storageProblem),
+        storeAgain
       })
     })
   )

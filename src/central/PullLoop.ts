@@ -3,12 +3,15 @@
  *
  * @ref LLP 0003#answers [implements]: how an answer of HTTP becomes one of the table
  */
-import { Clock, Context, Effect, Layer, Option, Random, type Redacted, Result } from "effect"
+import { Clock, Context, Effect, Layer, Option, Random, type Redacted, Result, Schema } from "effect"
 import type { ConfigPull, PollAnswer, PollAnswerKind } from "../../machines/index.ts"
 import { ConfigControl, MAX_DOCUMENT_BYTES, parseRetryAfter, routeUrl, Version } from "../domain/index.ts"
 import type { Handlers } from "../statechart/index.ts"
 import { type CentralAnswer, CentralHttp, describeAnswer } from "./CentralHttp.ts"
 import { Identity } from "./Identity.ts"
+
+/** Central did not take a status report. */
+export class ReportFailed extends Schema.TaggedError<ReportFailed>()("ReportFailed", { message: Schema.String }) {}
 
 export class PullLoop extends Context.Service<
   PullLoop,
@@ -80,6 +83,7 @@ export class PullLoop extends Context.Service<
       })
 
       const poll = Effect.fn("PullLoop.poll")(function* () {
+        yield* identity.storeAgain
         const sink = yield* config.central
         const known = yield* identity.current
         if (Option.isNone(sink) || Option.isNone(known)) {
@@ -99,29 +103,48 @@ export class PullLoop extends Context.Service<
           )
       })
 
-      const sendReport = Effect.fn("PullLoop.report")(function* () {
-        const sink = yield* config.central
-        const known = yield* identity.current
-        if (Option.isNone(sink) || Option.isNone(known)) return { supported: true }
-        const answer = yield* http.request({
-          method: "POST",
-          url: routeUrl(sink.value.url, "/v1/gateway/status"),
-          bearer: known.value.jwt,
-          json: {
-            remote_config: yield* config.remoteConfig,
-            version,
-            platform: `${globalThis.process.platform}-${globalThis.process.arch}`,
-            agents: 0,
-            runs: 0
+      const sendReport = Effect.fn("PullLoop.report")(
+        function* () {
+          const sink = yield* config.central
+          const known = yield* identity.current
+          if (Option.isNone(sink) || Option.isNone(known)) return { supported: true }
+          const answer = yield* http.request({
+            method: "POST",
+            url: routeUrl(sink.value.url, "/v1/gateway/status"),
+            bearer: known.value.jwt,
+            json: {
+              remote_config: yield* config.remoteConfig,
+              version,
+              platform: `${globalThis.process.platform}-${globalThis.process.arch}`,
+              agents: 0,
+              runs: 0
+            }
+          })
+          if (answer.status === 404 || answer.status === 405) return { supported: false }
+          if (answer.status < 200 || answer.status > 299) {
+            return yield* new ReportFailed({ message: describeAnswer(answer, [known.value.jwt]) })
           }
-        })
-        return { supported: answer.status !== 404 && answer.status !== 405 }
-      })
+          if (isStrange(answer)) {
+            return yield* new ReportFailed({
+              message:
+                "what answered is not central: it sent a web page, or more than 1 MiB. Sign in to this network, if it asks for that."
+            })
+          }
+          return { supported: true }
+        },
+        Effect.tapError(({ message }) =>
+          Effect.logWarning("status_report_failed").pipe(Effect.annotateLogs({ detail: message }))
+        )
+      )
 
       return PullLoop.of({ tasks: { poll, sendReport } })
     })
   )
 }
+
+/** A captive portal answers everything with 200: central never got the report. */
+const isStrange = ({ body, headers }: CentralAnswer): boolean =>
+  body === null || headers["content-type"]?.toLowerCase().startsWith("text/html") === true
 
 const isJson = (body: Uint8Array): boolean =>
   Result.isSuccess(Result.try(() => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))))

@@ -309,12 +309,12 @@ describe("a disk that is full", () => {
     )
   )
 
-  it.effect("or cannot be read leaves the identity in memory in use", () =>
+  it.effect("or cannot be read now leaves the identity in memory in use", () =>
     starting(
       (gateway) =>
         Effect.gen(function* () {
           yield* gateway.bootstrap
-          full.fault = (call) => (call.startsWith("read ") ? "EIO" : undefined)
+          full.fault = (call) => (call.startsWith("read ") ? "EMFILE" : undefined)
           assert.strictEqual((yield* Effect.flip(gateway.load))._tag, "StorageError")
           assert.strictEqual((yield* current(gateway))?.jwt, JWT)
           full.fault = () => undefined
@@ -334,7 +334,7 @@ describe("secrets", () => {
         yield* gateway.refresh
         central.answerWith(reply(304))
         yield* gateway.poll
-        yield* gateway.report
+        yield* Effect.exit(gateway.report)
         central.answerWith(granted("x.y"))
         yield* Effect.exit(gateway.bootstrap)
         yield* Effect.exit(gateway.refresh)

@@ -338,19 +338,34 @@ describe("the status report", () => {
     )
   )
 
-  it.effect("is not supported by a central that answers 404 or 405, and by no other answer", () =>
+  it.effect("is not supported by a central that answers 404 or 405", () =>
     enrolled(ETAG, (gateway, central) =>
       Effect.gen(function* () {
-        for (const [status, supported] of [
-          [404, false],
-          [405, false],
-          [401, true],
-          [429, true],
-          [500, true]
-        ] as const) {
+        for (const status of [404, 405]) {
           central.answerWith(reply(status))
-          assert.deepStrictEqual(yield* gateway.report, { supported }, String(status))
+          assert.deepStrictEqual(yield* gateway.report, { supported: false }, String(status))
         }
+      })
+    )
+  )
+
+  it.effect("has failed when central answers with an error, and the failure says which", () =>
+    enrolled(ETAG, (gateway, central) =>
+      Effect.gen(function* () {
+        for (const status of [401, 429, 500]) {
+          central.answerWith(json(status, { error: "not_now" }))
+          const { _tag, message } = yield* Effect.flip(gateway.report)
+          assert.deepStrictEqual([_tag, message], ["ReportFailed", `central answered ${status}: not_now`])
+        }
+      })
+    )
+  )
+
+  it.effect("has failed when a captive portal says that all is well", () =>
+    enrolled(ETAG, (gateway, central) =>
+      Effect.gen(function* () {
+        central.answerWith(reply(200, { "content-type": "text/html" }, "<h1>Welcome</h1>"))
+        assert.match((yield* Effect.flip(gateway.report)).message, /is not central/)
       })
     )
   )
