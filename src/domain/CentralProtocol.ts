@@ -18,7 +18,9 @@ const Reason = Schema.Struct({
   etag: Schema.String,
   reason: Schema.String,
   recorded_at: Schema.optionalKey(Schema.String),
-  retry_at: Schema.optionalKey(Schema.NullOr(Schema.String))
+  retry_at: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  /** How often it was found to be bad since it was last forgiven. */
+  attempts: Schema.optionalKey(Schema.Finite)
 })
 
 /** What a gateway says about its configuration: `remote_config` of `status --json`. Times are ISO 8601. */

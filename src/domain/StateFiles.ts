@@ -85,7 +85,7 @@ export const IdentityFile = Schema.Struct({
 export type IdentityFile = typeof IdentityFile.Type
 export const IdentityFileJson = Schema.fromJsonString(IdentityFile)
 
-/** `state/trust.json`: what the person who joined this machine vouched for, kept outside every served document. */
+/** `state/trust.json` and its second copy: what the person who joined this machine vouched for, kept outside every served document. */
 export const TrustFile = Schema.Struct({
   version: Schema.Literal(1),
   /** Certificate authorities, PEM, besides the system's. */

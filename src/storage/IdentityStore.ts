@@ -1,23 +1,21 @@
 /**
  * `identity.json` and its second copy: one credential per central, and the last URL that confirmed.
  *
- * The text begins with a digest of the rest of it: a bit that flips inside a credential leaves valid JSON, and the good
- * copy would never be asked. A file without one (written by others) is taken as it is.
+ * What neither copy makes understandable (rot in both, or a version that is not ours) is kept aside before it is replaced.
  */
 import { Context, Effect, Layer, Option, Path, Schema, Semaphore } from "effect"
 import { Home, type IdentityEntry, type IdentityFile, IdentityFileJson } from "../domain/index.ts"
 import { DurableFiles } from "./DurableFiles.ts"
-import { sha256Hex } from "./Sha256.ts"
 import { type StorageError } from "./StorageError.ts"
+import { copyName, makeTwinFile, type TwinSource, unreadableName } from "./TwinFile.ts"
 
 const EMPTY: IdentityFile = { version: 1, identities: {} }
-const MAIN = "identity.json"
-const COPY = "identity.bak.json"
+const NAME = "identity.json"
 
 /** What was read, and from where: `lost` means that a file is there and neither copy can be understood. */
 export interface KnownIdentities {
   readonly file: IdentityFile
-  readonly source: "main" | "copy" | "none" | "lost"
+  readonly source: TwinSource
 }
 
 /** The identities of this machine. Every change writes the file first and its copy after it. */
@@ -43,43 +41,30 @@ export class IdentityStore extends Context.Service<
       const path = yield* Path.Path
       const oneWriter = yield* Semaphore.make(1)
 
-      const readOne = (name: string) =>
-        files.read(path.join(home.state, name)).pipe(
-          Effect.flatMap(
-            Option.match({
-              onNone: () => Effect.succeedNone,
-              onSome: (bytes) => Effect.asSome(understood(new TextDecoder().decode(bytes)))
-            })
-          )
-        )
-
-      const read = Effect.gen(function* () {
-        const main = yield* readOne(MAIN)
-        if (Option.isSome(main) && Option.isSome(main.value)) return known(main.value.value, "main")
-        const copy = yield* readOne(COPY)
-        if (Option.isSome(copy) && Option.isSome(copy.value)) return known(copy.value.value, "copy")
-        return known(EMPTY, Option.isSome(main) || Option.isSome(copy) ? "lost" : "none")
-      }).pipe(Effect.withSpan("IdentityStore.read"))
-
-      // A cut between the two writes leaves an older copy, which the next change would otherwise be the first to notice.
-      const bothAreCurrent = Effect.gen(function* () {
-        const texts = yield* Effect.forEach([MAIN, COPY], (name) => files.read(path.join(home.state, name)))
-        const [main, copy] = texts.map(Option.map((bytes) => new TextDecoder().decode(bytes)))
-        return main !== undefined && copy !== undefined && Option.isSome(main) && Option.contains(copy, main.value)
+      const twin = yield* makeTwinFile({
+        directory: home.state,
+        name: NAME,
+        decode: Schema.decodeUnknownOption(IdentityFileJson)
       })
 
+      const read = twin.read.pipe(
+        Effect.map(({ source, value }): KnownIdentities => ({ file: Option.getOrElse(value, () => EMPTY), source })),
+        Effect.withSpan("IdentityStore.read")
+      )
+
       const write = Effect.fnUntraced(function* (file: IdentityFile) {
-        const text = yield* sealed(yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie))
+        const text = yield* Schema.encodeEffect(IdentityFileJson)(file).pipe(Effect.orDie)
         yield* files.makeDirectory(home.state)
-        yield* files.write(home.state, MAIN, text)
-        yield* files.write(home.state, COPY, text)
+        yield* twin.write(text)
       })
 
       const update = (change: (file: IdentityFile) => IdentityFile) =>
         Effect.gen(function* () {
           const known = yield* read
           const next = change(known.file)
-          if (next === known.file && (known.source === "none" || (yield* bothAreCurrent))) return
+          // A cut between the two writes leaves an older copy, which the next change would be the first to notice.
+          if (next === known.file) return yield* twin.mend
+          if (known.source === "lost") yield* twin.setAside
           yield* write(next)
         }).pipe(oneWriter.withPermits(1))
 
@@ -104,7 +89,8 @@ export class IdentityStore extends Context.Service<
       })
 
       const remove = Effect.gen(function* () {
-        for (const name of [COPY, MAIN]) {
+        for (const name of [copyName(NAME), NAME]) {
+          yield* files.remove(path.join(home.state, unreadableName(name)))
           yield* files.remove(path.join(home.state, name))
           yield* files.syncDirectory(home.state)
         }
@@ -114,19 +100,3 @@ export class IdentityStore extends Context.Service<
     })
   )
 }
-
-const known = (file: IdentityFile, source: KnownIdentities["source"]): KnownIdentities => ({ file, source })
-
-const SEAL = /^\{"digest":"([0-9a-f]{64})",/
-
-const digestOf = (text: string) => sha256Hex(new TextEncoder().encode(text))
-
-/** The same object with its digest as first key. */
-const sealed = (text: string) => Effect.map(digestOf(text), (digest) => `{"digest":"${digest}",${text.slice(1)}`)
-
-/** None: it is no such file, of another version, or not what was written. */
-const understood = Effect.fnUntraced(function* (text: string) {
-  const seal = SEAL.exec(text)
-  if (seal !== null && (yield* digestOf(`{${text.slice(seal[0].length)}`)) !== seal[1]) return Option.none()
-  return Schema.decodeUnknownOption(IdentityFileJson)(text)
-})

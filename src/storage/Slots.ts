@@ -4,7 +4,8 @@ import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
 import { directoryMode, DurableFiles } from "./DurableFiles.ts"
 import { sha256Hex } from "./Sha256.ts"
 import { type ActiveLink, FlipError, type SlotContents, type SlotRecord, SlotRecordJson } from "./SlotFiles.ts"
-import { isMissing, type StorageError, storageStep } from "./StorageError.ts"
+import { sealed, unsealed } from "./Seal.ts"
+import { isDamage, isMissing, type StorageError, storageStep } from "./StorageError.ts"
 
 /** The directory of the slots, below the state directory. */
 export const configControlDirectory = "config-control"
@@ -37,7 +38,7 @@ export class Slots extends Context.Service<
     /** Where `active` points. */
     readonly readActive: (directory: string) => Effect.Effect<ActiveLink, StorageError>
     /**
-     * What a slot holds. Damage (a wrong digest, an undecodable record, a bad sector) is an answer, not a failure;
+     * What a slot holds. Damage (a wrong digest, an undecodable record, a bad sector: twice) is an answer, not a failure;
      * failures are those that another try may not have (too many open files, permissions).
      */
     readonly readSlot: (directory: string, slot: SlotName) => Effect.Effect<SlotContents, StorageError>
@@ -74,8 +75,11 @@ export class Slots extends Context.Service<
         const fresh = `${target}.new`
         const aside = `${target}.old`
         yield* files.remove(fresh)
+        // Left by a try that failed: the slot must not come back by its old name once its files go.
+        if (yield* files.exists(aside)) yield* files.syncDirectory(directory)
         yield* files.remove(aside)
-        yield* fill(fresh, document, JSON.stringify({ etag: record.etag, digest: record.digest })).pipe(
+        const text = yield* sealed(JSON.stringify({ etag: record.etag, digest: record.digest }), SEAL)
+        yield* fill(fresh, document, text).pipe(
           // On a full disk the half-written slot would keep others from writing; the failure itself is reported.
           Effect.tapError(() => Effect.ignore(files.remove(fresh)))
         )
@@ -149,7 +153,7 @@ export class Slots extends Context.Service<
           Effect.catchIf(isDamage, (problem) => Effect.succeed<SlotPart>({ problem }))
         )
 
-      const readSlot = Effect.fn("Slots.readSlot")(function* (
+      const readOnce = Effect.fnUntraced(function* (
         directory: string,
         slot: SlotName
       ): Effect.fn.Return<SlotContents, StorageError> {
@@ -158,7 +162,8 @@ export class Slots extends Context.Service<
         if (type !== "Directory") return { present: type !== undefined, intact: false, promoted: false }
         const document = yield* readPart(path.join(root, "document.json"))
         const recordPart = yield* readPart(path.join(root, "record.json"))
-        const promoted = yield* readPart(path.join(root, "promoted"))
+        const mark = path.join(root, "promoted")
+        const promoted = yield* readPart(mark)
         const record = recordPart.bytes === undefined ? undefined : yield* decodeRecord(recordPart.bytes)
         const digest = document.bytes === undefined ? undefined : yield* sha256Hex(document.bytes)
         const promotedAt = promoted.bytes === undefined ? undefined : isoTime(promoted.bytes)
@@ -166,13 +171,21 @@ export class Slots extends Context.Service<
         return {
           present: true,
           intact: digest !== undefined && record !== undefined && record.digest === digest,
-          promoted: promoted.bytes !== undefined || promoted.problem !== undefined,
+          // By its name: what cannot be read need not be there.
+          promoted: promoted.bytes !== undefined || (promoted.problem !== undefined && (yield* files.exists(mark))),
           ...(document.bytes === undefined ? {} : { document: document.bytes }),
           ...(record === undefined ? {} : { record }),
           ...(promotedAt === undefined ? {} : { promotedAt }),
           ...(problem === undefined ? {} : { problem })
         }
       })
+
+      // A slot is given up for good when it is damaged: the disk may do better the second time.
+      const readSlot = Effect.fn("Slots.readSlot")((directory: string, slot: SlotName) =>
+        Effect.flatMap(readOnce(directory, slot), (found) =>
+          found.present && !found.intact ? readOnce(directory, slot) : Effect.succeed(found)
+        )
+      )
 
       const writePromoted = Effect.fn("Slots.writePromoted")((directory: string, slot: SlotName, iso: string) =>
         files.write(path.join(directory, slot), "promoted", iso)
@@ -201,19 +214,20 @@ export class Slots extends Context.Service<
   )
 }
 
+/** The first key of record.json; its `digest` is the document's. */
+const SEAL = "seal"
+
 interface SlotPart {
   readonly bytes?: Uint8Array
   readonly problem?: StorageError
 }
 
-const damageCodes: ReadonlySet<string> = new Set(["EIO", "EISDIR", "ENOTDIR", "ELOOP", "EBADMSG", "EUCLEAN"])
-
-const isDamage = (error: StorageError): boolean => damageCodes.has(error.code)
-
 const isLeftover = (name: string): boolean => /\.(tmp|new|old)$/.test(name)
 
 const decodeRecord = (bytes: Uint8Array): Effect.Effect<SlotRecord | undefined> =>
   Effect.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes)).pipe(
+    Effect.flatMap((text) => unsealed(text, SEAL)),
+    Effect.flatMap(Effect.fromOption),
     Effect.flatMap((text) => Schema.decodeEffect(SlotRecordJson)(text)),
     Effect.orElseSucceed(() => undefined)
   )

@@ -36,6 +36,11 @@ export const storageStep =
 /** True for "there is nothing at that path". */
 export const isMissing = (error: StorageError): boolean => error.code === "ENOENT"
 
+/** There is something, and it can never be read as what it should be: a bad sector, or a directory of that name. */
+export const isDamage = (error: StorageError): boolean => damageCodes.has(error.code)
+
+const damageCodes: ReadonlySet<string> = new Set(["EIO", "EISDIR", "ENOTDIR", "ELOOP", "EBADMSG", "EUCLEAN"])
+
 const codeOf = (error: PlatformError): string => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
   if (Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code)) return cause.code

@@ -15,9 +15,9 @@ describe("DurableFiles.write", () => {
           "create state.json.tmp",
           "write state.json.tmp",
           "fsync state.json.tmp",
+          "read state.json.tmp",
           "rename state.json.tmp → state.json",
-          "fsync .",
-          "read state.json"
+          "fsync ."
         ])
       })
     )
@@ -48,7 +48,7 @@ describe("DurableFiles.write", () => {
     )
   )
 
-  for (const call of ["create n.tmp", "write n.tmp", "fsync n.tmp", "rename n.tmp → n"]) {
+  for (const call of ["create n.tmp", "write n.tmp", "fsync n.tmp", "read n.tmp", "rename n.tmp → n"]) {
     it.effect(`leaves the old file untouched and nothing beside it when the disk fills up at "${call}"`, () =>
       onMachine(({ root, recording, fs, path }) =>
         Effect.gen(function* () {
@@ -92,16 +92,19 @@ describe("DurableFiles.write", () => {
     )
   )
 
-  it.effect("fails when the disk gives back something else than was written", () =>
-    onMachine(({ root, recording, path }) =>
+  it.effect("leaves the old file untouched when the disk gives back something else than was written", () =>
+    onMachine(({ root, recording, fs, path }) =>
       Effect.gen(function* () {
         const files = yield* DurableFiles
+        yield* files.write(root, "n", "old")
         recording.fault = (call) => {
-          if (call === "read n") writeFileSync(path.join(root, "n"), "y")
+          if (call === "read n.tmp") writeFileSync(path.join(root, "n.tmp"), "y")
           return undefined
         }
         const error = yield* Effect.flip(files.write(root, "n", "x"))
         assert.deepStrictEqual([error.operation, error.code], ["readBack", "CORRUPT"])
+        assert.strictEqual(yield* fs.readFileString(path.join(root, "n")), "old")
+        assert.deepStrictEqual(yield* fs.readDirectory(root), ["n"])
       })
     )
   )
@@ -153,7 +156,8 @@ describe("DurableFiles.makeDirectory", () => {
         const { root, recording, path } = machine
         const files = yield* DurableFiles
         yield* files.makeDirectory(path.join(root, "x", "y", "z"))
-        const effective = recording.calls.filter((call, index) => recording.calls.indexOf(call) === index)
+        const below = recording.calls.filter((call) => !call.startsWith("fsync /"))
+        const effective = below.filter((call, index) => below.indexOf(call) === index)
         assert.deepStrictEqual(effective, ["mkdir x/y/z", "mkdir x/y", "mkdir x", "fsync .", "fsync x", "fsync x/y"])
         assert.isBelow(recording.calls.indexOf("fsync ."), recording.calls.lastIndexOf("mkdir x/y"))
         for (const each of ["x", "x/y", "x/y/z"])
@@ -162,14 +166,34 @@ describe("DurableFiles.makeDirectory", () => {
     )
   )
 
-  it.effect("syncs an existing directory into its parent, for a killed process may not have", () =>
+  it.effect("syncs what a killed process may have made and never synced, all the way up, and once", () =>
+    onMachine(({ root, fs, recording, path }) =>
+      Effect.gen(function* () {
+        const files = yield* DurableFiles
+        yield* fs.makeDirectory(path.join(root, "x"))
+        const made = path.join(root, "x", "y")
+        yield* files.makeDirectory(made)
+        const above = `fsync ${path.dirname(root)}`
+        assert.deepStrictEqual(recording.calls.slice(0, 4), ["mkdir x/y", "fsync x", "fsync .", above])
+        recording.calls.length = 0
+        yield* files.makeDirectory(made)
+        assert.deepStrictEqual(recording.calls, ["mkdir x/y"])
+      })
+    )
+  )
+
+  it.effect("syncs the levels above again when one of them failed", () =>
     onMachine(({ root, recording, path }) =>
       Effect.gen(function* () {
         const files = yield* DurableFiles
-        yield* files.makeDirectory(path.join(root, "x"))
+        const made = path.join(root, "x", "y")
+        const above = `fsync ${path.dirname(root)}`
+        recording.fault = (call) => (call === above ? "EIO" : undefined)
+        assert.strictEqual((yield* Effect.flip(files.makeDirectory(made))).code, "EIO")
+        recording.fault = () => undefined
         recording.calls.length = 0
-        yield* files.makeDirectory(path.join(root, "x"))
-        assert.deepStrictEqual(recording.calls, ["mkdir x", "fsync ."])
+        yield* files.makeDirectory(made)
+        assert.include(recording.calls, above)
       })
     )
   )
@@ -235,7 +259,7 @@ describe("DurableFiles", () => {
         const fiber = yield* Effect.forkChild(files.write(root, "n", "x"), { startImmediately: true })
         assert.isAbove(recording.calls.length, 0)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(recording.calls.at(-1), "read n")
+        assert.strictEqual(recording.calls.at(-1), "fsync .")
         assert.strictEqual(yield* fs.readFileString(path.join(root, "n")), "x")
       })
     )
