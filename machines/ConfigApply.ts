@@ -75,6 +75,7 @@ export const ConfigApply = applySetup.createMachine({
     start: "first",
     running: runningOf(UNREAD_DISK),
     bootedAt: 0,
+    charged: null,
     impaired: null,
     part: { ms: 0, since: 0 },
     confirmed: false,

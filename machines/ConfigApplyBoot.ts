@@ -1,8 +1,20 @@
 /** Boot evaluation, E0 to E11, and what the machine does while its storage cannot be repaired. */
 import { assign } from "xstate"
-import { applySetup, outcome, read, refuse, slotOr, storageFailed, target, toPart } from "./ConfigApplySetup.ts"
 import {
+  applySetup,
+  countedAfterAll,
+  outcome,
+  read,
+  refuse,
+  slotOr,
+  storageFailed,
+  target,
+  toPart
+} from "./ConfigApplySetup.ts"
+import {
+  asFarAsKnown,
   bootVerdict,
+  corrupted,
   markerDropped,
   reconciled,
   rolledBack,
@@ -11,7 +23,7 @@ import {
   started,
   startKind
 } from "./ConfigBoot.ts"
-import { activeSlot, refuge, withoutMarker, withoutQuarantine } from "./ConfigFacts.ts"
+import { activeSlot, EMPTY_STATE, refuge, UNREAD_DISK, withoutQuarantine } from "./ConfigFacts.ts"
 import { failureOf } from "./Task.ts"
 
 export const boot = applySetup.createStateConfig({
@@ -30,6 +42,9 @@ export const boot = applySetup.createStateConfig({
           target: "#configApply.impaired",
           actions: assign(({ event }) => ({
             ...storageFailed({ event }),
+            // What was read before a repair is not what is there now.
+            disk: UNREAD_DISK,
+            state: EMPTY_STATE,
             impaired: failureOf(event).message
           }))
         }
@@ -43,6 +58,7 @@ export const boot = applySetup.createStateConfig({
           target: "#configApply.impaired",
           actions: assign(({ context }) => ({
             impaired: context.disk.readOnly,
+            state: asFarAsKnown(context.disk, context.state),
             running: runningReadOnly(context.disk, context.state),
             start: startKind(context.disk, context.state)
           }))
@@ -86,18 +102,7 @@ export const boot = applySetup.createStateConfig({
     recordingCorrupt: {
       description: "E4: bit rot is remembered as a rollback and blames no revision.",
       entry: assign(({ context }) => ({
-        state: {
-          ...withoutMarker(context.state, null),
-          last_rollback: {
-            etag: context.disk.slots[slotOr(activeSlot(context.disk))]?.etag ?? null,
-            reason: "slot_corrupt" as const,
-            at: context.disk.wall,
-            detail:
-              context.disk.active === "dangling"
-                ? "the active link named no slot"
-                : `slot ${context.disk.active} did not match its digest`
-          }
-        }
+        state: corrupted(context.disk, context.state)
       })),
       invoke: {
         src: "writeState",
@@ -178,7 +183,10 @@ export const boot = applySetup.createStateConfig({
             running: runningOf(context.disk)
           }))
         },
-        onError: "rereading"
+        onError: {
+          target: "rereading",
+          actions: assign(({ context }) => ({ charged: started(context.disk, context.state, context.start) }))
+        }
       }
     },
     sweepingSeed: { always: [{ guard: "seedSpent", target: "retiring" }, { target: "#configApply.settling" }] },
@@ -198,12 +206,17 @@ export const boot = applySetup.createStateConfig({
         input: { repair: false },
         onDone: {
           target: "#configApply.impaired",
-          actions: assign(({ context, event }) => ({
-            disk: event.output,
-            impaired: context.storageProblem ?? "the state directory cannot be repaired",
-            running: runningReadOnly(event.output, context.state),
-            start: startKind(event.output, context.state)
-          }))
+          actions: assign(({ context, event }) => {
+            const known = { ...context, ...read(context, event.output, true) }
+            const state = asFarAsKnown(event.output, known.state)
+            return {
+              ...known,
+              state,
+              impaired: context.storageProblem ?? "the state directory cannot be repaired",
+              running: runningReadOnly(event.output, state),
+              start: startKind(event.output, state)
+            }
+          })
         },
         onError: {
           target: "#configApply.impaired",
@@ -245,7 +258,7 @@ export const impaired = applySetup.createStateConfig({
             guard: "writable",
             target: "#configApply.restarting",
             actions: assign(({ context, event }) => ({
-              ...read(context, event.output, true),
+              ...countedAfterAll(context, event.output),
               restart: "storage_recovered" as const
             }))
           },

@@ -121,10 +121,13 @@ export const probation = applySetup.createStateConfig({
             input: ({ context }) => ({ slot: slotOr(context.running.slot) }),
             onDone: {
               target: "finishing",
-              actions: {
-                type: "note",
-                params: ({ context }) => ({ event: "config.probation_cleared", etag: context.running.etag })
-              }
+              actions: [
+                assign(({ context }) => ({ disk: promotedDisk(context) })),
+                {
+                  type: "note",
+                  params: ({ context }) => ({ event: "config.probation_cleared", etag: context.running.etag })
+                }
+              ]
             },
             onError: {
               target: "#configApply.probation.using",
@@ -141,7 +144,6 @@ export const probation = applySetup.createStateConfig({
               target: "retiring",
               actions: assign(({ context }) => ({
                 state: promotionFinished(context.state),
-                disk: promotedDisk(context),
                 ...storageWorks
               }))
             },

@@ -59,6 +59,8 @@ export interface ConfigApplyContext {
   readonly start: StartKind
   readonly running: Running
   readonly bootedAt: number
+  /** What a write that failed at E10 was to say: a start may be counted although nobody could say so. */
+  readonly charged: StateFile | null
   readonly impaired: string | null
   /** What part of the probation budget is charged and in use, and since when (uptime, ms). */
   readonly part: { readonly ms: number; readonly since: number }
@@ -208,7 +210,8 @@ export const applySetup = setup({
     accepted: findingIsAccepted,
     transient: findingIsTransient,
     firstApply: ({ context }) => context.disk.active === "absent",
-    bootedSlotMoved: ({ context }) => activeSlot(context.disk) !== context.running.slot,
+    // Or it rotted: nothing may be written over the other slot, which is all that boot could run then.
+    bootedSlotMoved: ({ context }) => activeSlot(context.disk) !== context.running.slot || activeIsBroken(context.disk),
     notFlipped: ({ event }) => failureOf(event)._tag === NOT_FLIPPED,
     provenGood: ({ context }) => context.confirmed && context.pluginsSettled,
     partsLeft: ({ context }) => (context.state.marker?.budget_ms ?? 0) > 0,
@@ -238,7 +241,7 @@ export const applySetup = setup({
     toBare: ({ context }) => target(context) === "bare",
     exitRecorded: ({ context }) => context.exitRecorded,
     // A start that was never counted has no end to record: the next one takes its place, and finds what this one found.
-    neverCounted: ({ context }) => context.impaired !== null,
+    neverCounted: ({ context }) => context.impaired !== null && context.charged === null,
     unwritten: ({ context }) => context.unwritten,
     writable: ({ event }) => outputOf<DiskFacts>(event).readOnly === null
   },
@@ -288,9 +291,21 @@ export const toPending = ({ event }: { readonly event: unknown }): Patch => {
 
 export const closingWrite = (context: ConfigApplyContext, now: Times): Patch => {
   const inUse = context.state.marker === undefined ? 0 : context.part.ms - (now.uptime - context.part.since)
-  const state = closed(context.state, Math.min(inUse, context.part.ms), now.uptime - context.bootedAt)
+  const ran = context.impaired === null ? now.uptime - context.bootedAt : 0
+  const state = closed(context.state, Math.min(inUse, context.part.ms), ran)
   return { state: context.restart === "safe_hold_over" ? holdIsOver(state) : state }
 }
+
+/** The disk works again: a start that it shows as counted has an end to record, or it would be counted twice. */
+export const countedAfterAll = ({ charged }: ConfigApplyContext, { state }: DiskFacts): Patch =>
+  charged !== null && typeof state !== "string" && saysTheSame(state, charged) ? { state } : { charged: null }
+
+const saysTheSame = (state: StateFile, charged: StateFile): boolean =>
+  state.last_exit === undefined &&
+  state.boot_id === charged.boot_id &&
+  state.unexplained?.count === charged.unexplained?.count &&
+  state.marker?.attempts_left === charged.marker?.attempts_left &&
+  state.marker?.budget_ms === charged.marker?.budget_ms
 
 export const answer = (verdict: ApplyVerdict) =>
   ({

@@ -77,8 +77,8 @@ export const rollbackTarget = (disk: DiskFacts, state: StateFile): SlotName | "b
 export const startKind = (disk: DiskFacts, state: StateFile): StartKind => {
   if (state.last_exit !== undefined) return "explained"
   if (state.boot_id === undefined) return "first"
-  if (state.boot_id !== disk.bootId) return "explained"
-  return disk.bootId === "" ? "indeterminate" : "unexplained"
+  if (state.boot_id === "" || disk.bootId === "") return "indeterminate"
+  return state.boot_id === disk.bootId ? "unexplained" : "explained"
 }
 
 export const isUnexplained = (kind: StartKind): boolean => kind === "unexplained" || kind === "indeterminate"
@@ -86,6 +86,39 @@ export const isUnexplained = (kind: StartKind): boolean => kind === "unexplained
 /** E6: a marker that does not speak of the active revision is dropped. */
 export const markerIsForeign = (disk: DiskFacts, state: StateFile): boolean =>
   state.marker !== undefined && (state.marker.slot !== disk.active || activeFacts(disk)?.etag !== state.marker.etag)
+
+/** E6: such a marker goes. A commit that was cut before its flip was never applied: its revision did not run. */
+export const withoutForeignMarker = (disk: DiskFacts, state: StateFile): StateFile => {
+  const { last_attempt, marker, ...rest } = state
+  if (marker === undefined || !markerIsForeign(disk, state)) return state
+  const activeEtag = activeFacts(disk)?.etag ?? null
+  const isCut = !slotIsGone(disk, marker) && last_attempt?.verdict === "applied" && last_attempt.etag === marker.etag
+  return withoutMarker(isCut || last_attempt === undefined ? { ...rest, marker } : state, activeEtag)
+}
+
+/** A link that dangles names a slot that is gone; whose it was only a marker can tell. */
+const slotIsGone = (disk: DiskFacts, marker: Marker): boolean =>
+  disk.active === "dangling" && disk.slots[marker.slot] === null
+
+/** E4: what was active is given up, blamed for nothing, and its probation with it. */
+export const corrupted = (disk: DiskFacts, state: StateFile): StateFile => {
+  const { marker } = state
+  const isNamed = marker !== undefined && slotIsGone(disk, marker)
+  return {
+    ...withoutMarker(withoutForeignMarker(disk, state), null),
+    last_rollback: {
+      etag: isNamed ? marker.etag : (activeFacts(disk)?.etag ?? null),
+      reason: "slot_corrupt",
+      at: disk.wall,
+      detail:
+        disk.active === "dangling" ? "the active link named no slot" : `slot ${disk.active} did not match its digest`
+    }
+  }
+}
+
+/** What is remembered while the disk cannot be repaired: what E4 and E6 would make of it. */
+export const asFarAsKnown = (disk: DiskFacts, state: StateFile): StateFile =>
+  activeIsBroken(disk) ? corrupted(disk, state) : withoutForeignMarker(disk, state)
 
 /** E7: nobody watches the active revision although somebody must. */
 export const needsMarker = (disk: DiskFacts, state: StateFile, lost: boolean): boolean => {
@@ -123,7 +156,7 @@ export const markerDropped = ({ marker: _dropped, ...rest }: StateFile): StateFi
 /** E6 to E8 in one: what state.json should say before the start is counted. */
 export const reconciled = (disk: DiskFacts, state: StateFile, lost: boolean): StateFile => {
   const facts = activeFacts(disk)
-  const known = markerIsForeign(disk, state) ? withoutMarker(state, facts?.etag ?? null) : state
+  const known = withoutForeignMarker(disk, state)
   if (known.marker !== undefined && facts?.promoted === true) return promotionFinished(known)
   const slot = activeSlot(disk)
   return slot !== null && needsMarker(disk, known, lost) ? { ...known, marker: freshMarker(disk, slot) } : known
@@ -200,8 +233,9 @@ export const runningOf = (disk: DiskFacts): Running => {
 
 /** What the process runs while its disk cannot be repaired: the best that can be read, chosen without writing. */
 export const runningReadOnly = (disk: DiskFacts, state: StateFile): Running => {
-  if (!activeIsBroken(disk) && !activeIsQuarantined(disk, state)) return runningOf(disk)
-  return runningOf({ ...disk, active: refuge(disk, state) ?? "absent" })
+  const target = refuge(disk, state)
+  const isBad = activeIsQuarantined(disk, state) && (target !== null || bareIsPossible(disk))
+  return activeIsBroken(disk) || isBad ? runningOf({ ...disk, active: target ?? "absent" }) : runningOf(disk)
 }
 
 /** E11: the joining token has done its work. */

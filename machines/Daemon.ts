@@ -86,9 +86,11 @@ const daemonSetup = setup({
     exit: action<{ readonly code: number; readonly reason: string; readonly cut: string | null }>()
   },
   guards: {
-    mustBackOff: ({ context }) =>
-      (context.boot?.start === "unexplained" || context.boot?.start === "indeterminate") &&
-      context.boot.unexplained > 0,
+    mustBackOff: ({ context: { boot } }) =>
+      boot !== null &&
+      // A start that nothing could count may be one of many: only this wait keeps them apart.
+      (boot.impaired !== null ||
+        ((boot.start === "unexplained" || boot.start === "indeterminate") && boot.unexplained > 0)),
     endAsked: ({ context }) => context.restart !== null || context.stopping,
     safeStart: ({ context }) => context.boot?.safeStart === true,
     leaving: ({ context }) => context.leaving
@@ -157,13 +159,14 @@ export const Daemon = daemonSetup.createMachine({
         },
         evaluated: { always: [{ guard: "mustBackOff", target: "backingOff" }, { target: "connecting" }] },
         backingOff: {
-          description: "The last start ended without a reason: wait, so that a crash loop does not burn the machine.",
+          description:
+            "The last start ended without a reason, or this one could not be counted: a crash loop must not burn the machine.",
           tags: "settled",
           entry: {
             type: "announce",
             params: ({ context }) => ({
               phase: "backing-off",
-              detail: `${Math.round(backOffMs(context.boot?.unexplained ?? 1, context.jitter) / 1_000)} s after an unexplained start`
+              detail: `${Math.round(backOffMs(context.boot?.unexplained ?? 1, context.jitter) / 1_000)} s after ${context.boot?.impaired == null ? "an unexplained start" : "a start that could not be counted"}`
             })
           },
           after: { backOff: "connecting" }

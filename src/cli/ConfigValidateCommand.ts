@@ -47,7 +47,8 @@ const loadEngine = Effect.promise(() =>
     ]) => ({
       ApplyEngine,
       layer: ApplyEngine.layer.pipe(
-        Layer.provideMerge(Layer.mergeAll(Inspection.layer, RunningConfig.layer, Offers.layer, pinInstallerLayer)),
+        Layer.provideMerge(Layer.mergeAll(RunningConfig.layer, Offers.layer, pinInstallerLayer)),
+        Layer.provideMerge(Inspection.layer),
         Layer.provideMerge(ControlFiles.layer),
         Layer.provideMerge(pluginCatalogueLayer),
         Layer.provideMerge(Uptime.layer),

@@ -1,8 +1,7 @@
 /** What this machine has joined so far, by its files. */
-import { Effect, Option, Path, Redacted, Result, Schema } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
 import { centralSink, checkShape, Home, normaliseUrl } from "../domain/index.ts"
-import { DurableFiles, IdentityStore, sha256Hex, Slots } from "../storage/index.ts"
-import { decodeJson } from "./Output.ts"
+import { IdentityStore, sha256Hex, Slots } from "../storage/index.ts"
 
 /** What a person asks to join, with what they vouch for. */
 export interface Joined {
@@ -44,8 +43,6 @@ export const sameJoin = (known: KnownJoin, { allowInsecureHttp, ca, token, url }
 /** `None` on a machine that never joined. */
 export const knownJoin = Effect.gen(function* () {
   const home = yield* Home
-  const path = yield* Path.Path
-  const files = yield* DurableFiles
   const slots = yield* Slots
   const { ControlFiles } = yield* Effect.promise(() => import("../config/index.ts"))
   const control = yield* ControlFiles
@@ -54,17 +51,15 @@ export const knownJoin = Effect.gen(function* () {
   const etag = slot?.record?.etag ?? null
   const leaving = yield* control.leaveFound
 
-  const intent = Option.flatMap(yield* files.read(path.join(home.control, "join.json")), (bytes) =>
-    decodeJson(Intent)(new TextDecoder().decode(bytes))
-  )
+  const intent = yield* control.readJoin
   if (Option.isSome(intent)) {
-    const { allow_insecure_http, ca, document } = intent.value
-    const named = yield* centralIn(new TextEncoder().encode(JSON.stringify(document)))
+    const { seed, trust } = intent.value
+    const named = yield* centralIn(new TextEncoder().encode(seed))
     const pending: KnownJoin = {
       ...named,
       etag,
-      ca,
-      insecureUrl: allow_insecure_http === true ? (named.url ?? undefined) : undefined,
+      ca: trust.ca,
+      insecureUrl: trust.insecure_url,
       pending: true,
       leaving
     }
@@ -89,12 +84,6 @@ export const knownJoin = Effect.gen(function* () {
     leaving
   }
   return Option.some(known)
-})
-
-const Intent = Schema.Struct({
-  document: Schema.Unknown,
-  ca: Schema.optionalKey(Schema.String),
-  allow_insecure_http: Schema.optionalKey(Schema.Boolean)
 })
 
 const NOTHING = { url: null, fingerprint: null }

@@ -86,7 +86,7 @@ const notYet = (last: Option.Option<Status>): FirstRevision => {
         "If nothing supervises it, start it: holdfast daemon"
     }
   }
-  const why = last.value.diagnostics.find(({ kind }) => kind === "identity_failing" || kind === "poll_failing")
+  const why = last.value.diagnostics.find(({ kind }) => WHY.has(kind))
   return {
     revision: null,
     message:
@@ -94,3 +94,6 @@ const notYet = (last: Option.Option<Status>): FirstRevision => {
       `${why === undefined ? " (central may have none yet)" : `: ${plain(why.message)}`}. It goes on by itself: holdfast status`
   }
 }
+
+/** What keeps the first revision away. */
+const WHY: ReadonlySet<string> = new Set(["identity_failing", "credential_dead", "poll_failing"])

@@ -77,10 +77,20 @@ const remaining = Effect.gen(function* () {
   const home = yield* Home
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const names = ["leave.json", "join.json", "seed.json", "active", "a", "b", "state.json"]
+  const names = [
+    "leave.json",
+    "join.json",
+    "join.bak.json",
+    "seed.json",
+    "seed.bak.json",
+    "active",
+    "a",
+    "b",
+    "state.json"
+  ]
   const candidates = [
     ...names.map((name) => path.join(home.control, name)),
-    ...["identity.json", "identity.bak.json", "trust.json"].map((name) => path.join(home.state, name))
+    ...["identity.json", "identity.bak.json", "trust.json", "trust.bak.json"].map((name) => path.join(home.state, name))
   ]
   // Not `exists`: a dangling link is something that is there.
   return yield* Effect.filter(candidates, (candidate: string) =>

@@ -73,10 +73,14 @@ const identityText = ({ expires_at, gateway_id, problem, state }: Status["identi
     ...(problem === undefined ? [] : [plain(problem)])
   ].join(", ")
 
-const remoteFields = ({ config_layers, daemon, remote_config }: Status): ReadonlyArray<Field> => {
-  if (remote_config === null)
-    return [["config", "not joined to a fleet (holdfast join URL); the local layer alone counts"]]
-  const { bad_etag, last_attempt, last_known_good, last_rollback, probation, quarantine = [] } = remote_config
+const remoteFields = ({ config_layers, daemon, diagnostics, remote_config }: Status): ReadonlyArray<Field> => {
+  if (remote_config === null) {
+    const isUnread = diagnostics.some(({ kind }) => kind === "storage_impaired")
+    return [
+      ["config", isUnread ? "not known" : "not joined to a fleet (holdfast join URL); the local layer alone counts"]
+    ]
+  }
+  const { last_attempt, last_known_good, last_rollback, probation, quarantine = [] } = remote_config
   const from =
     config_layers.central?.slot == null ? config_layers.central?.source : `slot ${config_layers.central.slot}`
   return [
@@ -86,7 +90,7 @@ const remoteFields = ({ config_layers, daemon, remote_config }: Status): Readonl
       : [
           [
             "on probation",
-            `${probation.remaining_seconds} s and ${probation.attempts_left} unexplained starts left` +
+            `${etagText(probation.etag)}: ${probation.remaining_seconds} s and ${probation.attempts_left} unexplained starts left` +
               (probation.applied_at === null ? "" : `, applied ${plain(probation.applied_at)}`)
           ] as const
         ]),
@@ -113,19 +117,18 @@ const remoteFields = ({ config_layers, daemon, remote_config }: Status): Readonl
       : [
           [
             "rolled back",
-            `${etagText(last_rollback.etag)}: ${plain(last_rollback.reason)} at ${plain(last_rollback.at)}`
+            `${last_rollback.etag === null ? "no known revision" : etagText(last_rollback.etag)}: ${plain(last_rollback.reason)} at ${plain(last_rollback.at)}`
           ] as const
         ]),
-    ...(bad_etag == null
-      ? []
-      : [
-          [
-            "bad revision",
-            `${etagText(bad_etag.etag)}: ${plain(bad_etag.reason)}` +
-              (bad_etag.retry_at == null ? "" : `, tried again after ${plain(bad_etag.retry_at)}`) +
-              (quarantine.length > 1 ? ` (and ${quarantine.length - 1} more in quarantine)` : "")
-          ] as const
-        ])
+    ...quarantine.map(
+      ({ attempts = 1, etag, reason, retry_at }) =>
+        [
+          "bad revision",
+          `${etagText(etag)}: ${plain(reason)}` +
+            (attempts > 1 ? ` (${attempts} times)` : "") +
+            (retry_at == null ? "" : `, tried again after ${plain(retry_at)}`)
+        ] as const
+    )
   ]
 }
 

@@ -3,7 +3,7 @@
  *
  * @ref LLP 0004#operation-sequences [implements]: C1 to C5, P1 to P3, R1 and R2
  */
-import { Context, DateTime, Duration, Effect, Layer, Option, Result } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { NOT_FLIPPED } from "../../machines/ConfigFacts.ts"
 import type { ConfigApply, Finding } from "../../machines/index.ts"
 import {
@@ -35,6 +35,12 @@ const STEP_DEADLINE = Duration.minutes(2)
 /** A hung clone or download. */
 const INSTALL_DEADLINE = Duration.minutes(10)
 
+/** A promotion takes the policy token away: by then the credential must be on the disk. */
+class IdentityUnstored extends Schema.TaggedError<IdentityUnstored>()("IdentityUnstored", {}) {
+  override readonly message =
+    "the identity of this machine is not on the disk yet, so nothing can be confirmed. Look at the disk and the system log."
+}
+
 /** The handlers of ConfigApply. Actions that only tell go to telemetry, which the root supplies. */
 export class ApplyEngine extends Context.Service<
   ApplyEngine,
@@ -63,7 +69,7 @@ export class ApplyEngine extends Context.Service<
 
       /** Central may only be moved to a URL that this machine could also have joined. */
       const reachableCentrals = Effect.fnUntraced(function* (document: ConfigDocument) {
-        const trust = yield* control.readTrust.pipe(Effect.orElseSucceed(() => ({ version: 1 }) as const))
+        const trust = yield* control.readTrust
         return centralSinks(document).flatMap((sink): ReadonlyArray<Problem> => {
           const insecure = "insecure_url" in trust && trust.insecure_url === normaliseUrl(sink.url)
           const checked = checkCentralUrl(sink.url, { allowInsecureHttp: insecure })
@@ -80,7 +86,10 @@ export class ApplyEngine extends Context.Service<
       const findings = Effect.fn("ApplyEngine.findings")(function* (bytes: Uint8Array) {
         if (bytes.length > MAX_DOCUMENT_BYTES) return [tooLarge(bytes.length)]
         const shape = checkShape(bytes)
-        return Result.isSuccess(shape) ? yield* fullProblems(shape.success) : shape.failure
+        if (Result.isFailure(shape)) return shape.failure
+        return yield* fullProblems(shape.success).pipe(
+          Effect.catchTag("StorageError", ({ message }) => Effect.succeed([{ pointer: "", message }]))
+        )
       })
 
       const checkOffer = Effect.fn("config.check")(function* ({ offer }: { readonly offer: number }) {
@@ -136,11 +145,10 @@ export class ApplyEngine extends Context.Service<
         const seed = yield* control.readSeed
         const stripped = Option.isSome(seed) ? withoutToken(seed.value) : Result.fail([])
         if (Result.isSuccess(stripped)) return stripped.success
-        const { file } = yield* identities.read
-        const { boot } = yield* running.effective
-        return boot.running.source === "rescue" && file.last_confirmed_url !== undefined
-          ? bareDocument(file.last_confirmed_url)
-          : new TextEncoder().encode('{"version":2}\n')
+        const { boot, central } = yield* running.effective
+        return boot.running.source === "none" || Option.isNone(central)
+          ? new TextEncoder().encode('{"version":2}\n')
+          : bareDocument(normaliseUrl(central.value.url))
       })
 
       const writeSeedCopy = Effect.gen(function* () {
@@ -151,6 +159,8 @@ export class ApplyEngine extends Context.Service<
       const rememberUrl = Effect.fn("config.remember-url")(function* ({ prune }: { readonly prune: boolean }) {
         const { central } = yield* running.effective
         if (Option.isNone(central)) return
+        const { file } = yield* identities.read
+        if (file.identities[normaliseUrl(central.value.url)] === undefined) return yield* new IdentityUnstored()
         yield* identities.confirm(normaliseUrl(central.value.url), prune ? yield* running.namedUrls : "all")
       })
 

@@ -11,10 +11,21 @@ import {
   type TrustFile,
   TrustFileJson
 } from "../domain/index.ts"
-import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
+import {
+  DurableFiles,
+  IdentityStore,
+  isDamage,
+  makeTwinFile,
+  sealed,
+  Slots,
+  type StorageError,
+  type TwinSource,
+  unreadableName,
+  unsealed
+} from "../storage/index.ts"
 
 const STATE = "state.json"
-const UNREADABLE = "state.json.unreadable"
+const UNREADABLE = unreadableName(STATE)
 const SEED = "seed.json"
 const JOIN = "join.json"
 const LEAVE = "leave.json"
@@ -38,6 +49,16 @@ export interface Joining {
   readonly allowInsecureHttp?: boolean | undefined
 }
 
+/** What carrying a join out leaves: the text of seed.json, and trust.json. */
+export interface JoinPlan {
+  readonly seed: string
+  readonly trust: TrustFile
+}
+
+/** Something that this machine had, and that neither the file nor its copy says any more. */
+export const LOSSES = ["join.json", "seed.json", "trust.json", "identity.json"] as const
+export type Loss = (typeof LOSSES)[number]
+
 /** Reads and changes of the control files; the order of changes inside an intent is fixed here, when is the chart's. */
 export class ControlFiles extends Context.Service<
   ControlFiles,
@@ -49,6 +70,8 @@ export class ControlFiles extends Context.Service<
     readonly readSeed: Effect.Effect<Option.Option<Uint8Array>, StorageError>
     readonly retireSeed: Effect.Effect<void, StorageError>
     readonly leaveFound: Effect.Effect<boolean, StorageError>
+    /** The joining intent as it will be carried out; `None` if there is none, or none that can be understood. */
+    readonly readJoin: Effect.Effect<Option.Option<JoinPlan>, StorageError>
     /** There is a joining intent, and it is a document with a central: a rotten one must not wipe what runs. */
     readonly joinIsWhole: Effect.Effect<boolean, StorageError>
     /** Writes the joining intent: the document, with what its author vouches for. */
@@ -59,6 +82,12 @@ export class ControlFiles extends Context.Service<
     /** E1: everything of the fleet goes, the intent itself last. Repeatable at any cut. */
     readonly executeLeave: Effect.Effect<void, StorageError>
     readonly readTrust: Effect.Effect<TrustFile, StorageError>
+    /** Somebody joined this machine: what they vouched for is on the disk, be it nothing. */
+    readonly hasTrust: Effect.Effect<boolean, StorageError>
+    /** Writes the copy anew from the file, or the file from its copy, where one of them rotted: seed.json, trust.json. */
+    readonly mend: Effect.Effect<void, StorageError>
+    /** What is there and says nothing, or must be there and is not; `ofFleet`: what runs came from a join. */
+    readonly losses: (ofFleet: boolean) => Effect.Effect<ReadonlyArray<Loss>, StorageError>
   }
 >()("holdfast/config/ControlFiles") {
   static readonly layer = Layer.effect(
@@ -72,15 +101,33 @@ export class ControlFiles extends Context.Service<
       const d = home.control
       const at = (name: string) => path.join(d, name)
 
-      const readState = Effect.gen(function* () {
-        const bytes = yield* files.read(at(STATE))
+      const join = yield* makeTwinFile({ directory: d, name: JOIN, decode: joiningOf })
+      const seed = yield* makeTwinFile({ directory: d, name: SEED, decode: seedOf })
+      const trust = yield* makeTwinFile({
+        directory: home.state,
+        name: TRUST,
+        decode: Schema.decodeUnknownOption(TrustFileJson)
+      })
+
+      const readStateOnce = Effect.gen(function* () {
+        const bytes = yield* files.read(at(STATE)).pipe(
+          // What is never read again must not keep the machine from its central.
+          Effect.catchIf(isDamage, () => Effect.succeedSome(new Uint8Array(0)))
+        )
         if (Option.isNone(bytes)) return "absent" as const
-        const state = Schema.decodeUnknownOption(StateFileJson)(new TextDecoder().decode(bytes.value))
+        const text = yield* unsealed(new TextDecoder().decode(bytes.value))
+        const state = Option.flatMap(text, Schema.decodeUnknownOption(StateFileJson))
         return Option.getOrElse(state, () => "unreadable" as const)
-      }).pipe(Effect.withSpan("ControlFiles.readState"))
+      })
+
+      const readState = readStateOnce.pipe(
+        // The disk may do better the second time, and what was remembered is not lost.
+        Effect.flatMap((state) => (state === "unreadable" ? readStateOnce : Effect.succeed(state))),
+        Effect.withSpan("ControlFiles.readState")
+      )
 
       const writeState = Effect.fn("ControlFiles.writeState")(function* (state: StateFile) {
-        const text = yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie)
+        const text = yield* sealed(yield* Schema.encodeEffect(StateFileJson)(state).pipe(Effect.orDie))
         const write = files.write(d, STATE, text)
         yield* Effect.catchIf(
           write,
@@ -98,75 +145,71 @@ export class ControlFiles extends Context.Service<
       const wipe = Effect.gen(function* () {
         yield* slots.unlinkActive(d)
         yield* slots.sweep(d)
-        for (const name of ["a", "b", STATE, UNREADABLE, SEED]) yield* drop(d, name)
+        for (const name of ["a", "b", STATE, UNREADABLE]) yield* drop(d, name)
+        yield* seed.remove
       })
 
-      const readJoin = Effect.map(
-        files.read(at(JOIN)),
-        Option.flatMap((bytes) => {
-          const intent = Schema.decodeUnknownOption(JoinIntentJson)(new TextDecoder().decode(bytes))
-          if (Option.isNone(intent)) return Option.none()
-          const seed = new TextEncoder().encode(`${JSON.stringify(intent.value.document, null, 2)}\n`)
-          const document = documentOf(seed)
-          const sink = document === null ? Option.none() : centralSink(document)
-          return Option.map(sink, ({ url }) => ({ seed, trust: trustOf(intent.value, url) }))
-        })
-      )
-
       const executeJoin = Effect.gen(function* () {
-        const intent = yield* readJoin
+        const { value: intent } = yield* join.read
         if (Option.isNone(intent)) return
         yield* wipe
         yield* identities.forgetConfirmed
-        yield* files.write(home.state, TRUST, JSON.stringify(intent.value.trust))
-        yield* files.write(d, SEED, intent.value.seed)
-        yield* drop(d, JOIN)
+        yield* trust.write(JSON.stringify(intent.value.trust))
+        yield* seed.write(intent.value.seed)
+        yield* join.remove
       }).pipe(Effect.uninterruptible, Effect.withSpan("ControlFiles.executeJoin"))
 
       const executeLeave = Effect.gen(function* () {
         yield* files.makeDirectory(d)
         yield* identities.remove
         yield* wipe
-        yield* drop(d, JOIN)
+        yield* join.remove
         yield* files.sweep(home.state, (name) => name.endsWith(".tmp"))
-        yield* drop(home.state, TRUST)
+        yield* trust.remove
         yield* drop(d, LEAVE)
       }).pipe(Effect.uninterruptible, Effect.withSpan("ControlFiles.executeLeave"))
 
-      const writeIntent = Effect.fnUntraced(function* (name: string, content: Uint8Array | string) {
-        yield* files.makeDirectory(d)
-        yield* files.write(d, name, content)
+      const losses = Effect.fn("ControlFiles.losses")(function* (ofFleet: boolean) {
+        const source: Record<Loss, TwinSource> = {
+          "join.json": (yield* join.read).source,
+          "seed.json": (yield* seed.read).source,
+          "trust.json": (yield* trust.read).source,
+          "identity.json": (yield* identities.read).source
+        }
+        return LOSSES.filter(
+          (file) => source[file] === "lost" || (file === "trust.json" && ofFleet && source[file] === "none")
+        )
       })
 
       return ControlFiles.of({
         readState,
         writeState,
-        setStateAside: files.rename(d, STATE, UNREADABLE),
-        readSeed: files.read(at(SEED)),
-        retireSeed: drop(d, SEED),
-        leaveFound: Effect.map(files.read(at(LEAVE)), Option.isSome),
-        joinIsWhole: Effect.map(readJoin, Option.isSome),
+        setStateAside: Effect.andThen(files.remove(at(UNREADABLE)), files.rename(d, STATE, UNREADABLE)),
+        readSeed: Effect.map(seed.read, ({ value }) => Option.map(value, (text) => new TextEncoder().encode(text))),
+        retireSeed: seed.remove,
+        // By its name alone: a disk that fails to answer must not be taken for somebody who left.
+        leaveFound: files.exists(at(LEAVE)),
+        readJoin: Effect.map(join.read, ({ value }) => value),
+        joinIsWhole: Effect.map(join.read, ({ value }) => Option.isSome(value)),
         writeJoin: ({ allowInsecureHttp, ca, document }) =>
-          writeIntent(
-            JOIN,
-            JSON.stringify({
-              version: 1,
-              document: documentOf(document),
-              ...(ca === undefined ? {} : { ca }),
-              ...(allowInsecureHttp === true ? { allow_insecure_http: true } : {})
-            })
+          Effect.andThen(
+            files.makeDirectory(d),
+            join.write(
+              JSON.stringify({
+                version: 1,
+                document: documentOf(document),
+                ...(ca === undefined ? {} : { ca }),
+                ...(allowInsecureHttp === true ? { allow_insecure_http: true } : {})
+              })
+            )
           ),
-        writeLeave: writeIntent(LEAVE, '{"version":1}\n'),
+        writeLeave: Effect.andThen(files.makeDirectory(d), files.write(d, LEAVE, '{"version":1}\n')),
         executeJoin,
         executeLeave,
-        readTrust: Effect.map(files.read(path.join(home.state, TRUST)), (bytes) =>
-          Option.getOrElse(
-            Option.flatMap(bytes, (known) =>
-              Schema.decodeUnknownOption(TrustFileJson)(new TextDecoder().decode(known))
-            ),
-            () => ({ version: 1 }) as const
-          )
-        )
+        readTrust: Effect.map(trust.read, ({ value }) => Option.getOrElse(value, () => ({ version: 1 }) as const)),
+        hasTrust: Effect.map(trust.read, ({ source }) => source !== "none"),
+        mend: Effect.andThen(seed.mend, trust.mend),
+        losses
       })
     })
   )
@@ -177,6 +220,19 @@ export const documentOf = (bytes: Uint8Array): ConfigDocument | null => {
   const document = checkShape(bytes)
   return Result.isSuccess(document) ? document.success : null
 }
+
+/** The text of a joining document; one that is no document was never written by us. */
+const seedOf = (text: string): Option.Option<string> =>
+  documentOf(new TextEncoder().encode(text)) === null ? Option.none() : Option.some(text)
+
+/** A rotten intent must not wipe what runs: it is a document with a central, or nothing. */
+const joiningOf = (text: string): Option.Option<JoinPlan> =>
+  Option.flatMap(Schema.decodeUnknownOption(JoinIntentJson)(text), (intent) => {
+    const seed = `${JSON.stringify(intent.document, null, 2)}\n`
+    const document = documentOf(new TextEncoder().encode(seed))
+    const sink = document === null ? Option.none() : centralSink(document)
+    return Option.map(sink, ({ url }) => ({ seed, trust: trustOf(intent, url) }))
+  })
 
 const trustOf = (intent: typeof JoinIntent.Type, url: string): TrustFile => ({
   version: 1,

@@ -1,6 +1,8 @@
 /** What a person should know about this machine's configuration, and what to do about it. Pure. */
+import { otherSlot, quarantineOf, usable } from "../../machines/ConfigFacts.ts"
 import type { ConfigApplyContext, StateFile } from "../../machines/index.ts"
 import { type Diagnostic, isoTime } from "../domain/index.ts"
+import type { Loss } from "./ControlFiles.ts"
 import type { EffectiveConfig } from "./RunningConfig.ts"
 
 const error = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
@@ -20,8 +22,13 @@ const warning = (kind: string, message: string, ...repair: readonly [string, ...
 export const DEGRADING_KINDS: ReadonlySet<string> = new Set([
   "safe_start",
   "state_lost",
+  "join_lost",
+  "seed_lost",
+  "trust_lost",
   "poll_failing",
+  "report_failing",
   "identity_failing",
+  "credential_dead",
   "storage_failing",
   "storage_impaired",
   "api_unavailable",
@@ -29,18 +36,22 @@ export const DEGRADING_KINDS: ReadonlySet<string> = new Set([
   "rollback_no_target",
   "local_layer_unusable",
   "central_layer_unusable",
-  "rescue"
+  "rescue",
+  "central_forgotten"
 ])
 
 const kindOf = ({ retry_at, verdict }: NonNullable<StateFile["last_attempt"]>): string =>
   verdict === "apply_io_error" ? "storage_failing" : retry_at === undefined ? "revision_refused" : "revision_failed"
 
-/** A later revision was applied and is not on probation any more: what was rolled back before it is history. */
-const isHistory = ({ last_attempt, last_rollback, marker }: StateFile): boolean =>
-  marker === undefined &&
-  last_attempt?.verdict === "applied" &&
-  last_attempt.etag !== last_rollback?.etag &&
-  last_attempt.at > (last_rollback?.at ?? 0)
+/**
+ * A later revision was applied and is not on probation any more, or the same one was tried again and proved itself:
+ * what was rolled back before that is history.
+ */
+const isHistory = ({ last_attempt, last_rollback, marker, quarantine }: StateFile): boolean => {
+  if (marker !== undefined || last_attempt?.verdict !== "applied") return false
+  if (last_attempt.etag !== last_rollback?.etag) return last_attempt.at > (last_rollback?.at ?? 0)
+  return last_rollback.reason !== "slot_corrupt" && !quarantine.some(({ etag }) => etag === last_rollback.etag)
+}
 
 /** A served revision that was not applied, and a rollback: each raises one, until another revision is applied. */
 export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic> => {
@@ -72,12 +83,46 @@ export const revisionDiagnostics = (state: StateFile): ReadonlyArray<Diagnostic>
   return [...attempt, ...back]
 }
 
-/** A revision that never proved itself, with no probation: it could not be rolled back, for there was nowhere to go. */
+/**
+ * A revision that never proved itself, with no probation of its own: it could not be rolled back, for there was nowhere to go.
+ * (One that was rolled back is quarantined, and ends with this process.)
+ */
 const runsUnwatched = ({ disk, running, state }: ConfigApplyContext): boolean =>
   running.slot !== null &&
   running.etag !== null &&
-  disk.slots[running.slot]?.promoted === false &&
-  state.marker === undefined
+  disk.slots[running.slot]?.promoted !== true &&
+  state.marker?.etag !== running.etag &&
+  !state.quarantine.some(({ etag }) => etag === running.etag)
+
+/** It was in a fleet, as far as it remembers, and nothing tells it how to reach a central. */
+const isCutOff = ({ impaired, running, state }: ConfigApplyContext): boolean =>
+  impaired === null &&
+  running.source === "none" &&
+  !running.central &&
+  (state.last_attempt !== undefined || state.last_rollback !== undefined || state.quarantine.length > 0)
+
+/** What is wrong with the slot that could be gone back to, if anything: one that was rolled back from is as it should be. */
+const refugeProblem = ({ disk, running, state }: ConfigApplyContext): string | null => {
+  if (running.slot === null) return null
+  const slot = otherSlot(running.slot)
+  const facts = disk.slots[slot]
+  if (facts === null) return `slot ${slot} is missing`
+  if (!facts.intact) return `slot ${slot} is damaged`
+  if (usable(disk, state, slot) || quarantineOf(state, facts.etag) !== undefined) return null
+  return `slot ${slot} holds a revision that never proved itself`
+}
+
+/** On probation by this boot, not by an apply: that it had proved itself is forgotten (E7). */
+const provesItselfAgain = ({ disk, lost, running, state }: ConfigApplyContext): boolean =>
+  !lost &&
+  typeof disk.state === "object" &&
+  disk.state.marker === undefined &&
+  state.marker !== undefined &&
+  state.marker.slot === running.slot
+
+/** It runs no document of central's although slots are there, and only the user's own layer names a central. */
+const runsLocalAlone = ({ disk, running }: ConfigApplyContext): boolean =>
+  running.source === "none" && running.central && (disk.slots.a !== null || disk.slots.b !== null)
 
 /** Storage, lost state, safe start: how the machine itself is. */
 export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Diagnostic> => [
@@ -107,7 +152,9 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
     : [
         error(
           "rollback_no_target",
-          `revision ${context.running.etag} did not prove itself, and there is nothing to roll back to: it runs unwatched`,
+          context.impaired === null
+            ? `revision ${context.running.etag} did not prove itself, and there is nothing to roll back to: it runs unwatched`
+            : `revision ${context.running.etag} has not proved itself, and no probation can be written: it runs unwatched`,
           "Save a good revision in central."
         )
       ]),
@@ -120,7 +167,25 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
         )
       ]
     : []),
-  ...(context.running.source === "rescue"
+  ...(!provesItselfAgain(context)
+    ? []
+    : [
+        warning(
+          "promotion_lost",
+          `that revision ${context.running.etag} was promoted is not on the disk any more: it is on probation again`,
+          "Nothing is to be done: the next confirming poll promotes it. Check the disk's health and the system log."
+        )
+      ]),
+  ...(refugeProblem(context) === null
+    ? []
+    : [
+        warning(
+          "refuge_lost",
+          `${refugeProblem(context)}: there is no revision to go back to but the one that runs`,
+          "The next revision that is applied takes that slot. Check the disk's health and the system log."
+        )
+      ]),
+  ...(context.running.source === "rescue" || runsLocalAlone(context)
     ? [
         error(
           "rescue",
@@ -128,8 +193,53 @@ export const engineDiagnostics = (context: ConfigApplyContext): ReadonlyArray<Di
           "Save a good revision in central."
         )
       ]
+    : []),
+  ...(isCutOff(context)
+    ? [
+        error(
+          "central_forgotten",
+          "no slot can be used, and neither a joining document nor a central that confirmed is left: nothing is polled",
+          "Join again: holdfast join URL"
+        )
+      ]
     : [])
 ]
+
+const LOST: Readonly<Record<Loss, Diagnostic>> = {
+  "join.json": error(
+    "join_lost",
+    "the joining intent (join.json) and its copy are damaged: it is not carried out",
+    "Join again: holdfast join URL"
+  ),
+  "seed.json": error(
+    "seed_lost",
+    "the joining document (seed.json) and its copy are damaged or gone, and the policy token with them",
+    "If no central is polled: holdfast join URL"
+  ),
+  "trust.json": error(
+    "trust_lost",
+    "what was vouched for at the join (trust.json: a certificate authority, or plain http) is damaged or gone",
+    "If central cannot be reached or its revisions are refused: holdfast join URL with --ca or --allow-insecure-http"
+  ),
+  "identity.json": warning(
+    "identity_lost",
+    "identity.json and its copy cannot be understood; where there is a policy token, this machine enrols again",
+    "Check the disk's health; after a downgrade, go back to the newer version. Before a new one is written they are kept as *.unreadable."
+  )
+}
+
+/** A revision that is being applied has no verdict yet; `state` is the one that the apply engine is in. */
+export const stagingDiagnostics = ({ offer }: ConfigApplyContext, state: string): ReadonlyArray<Diagnostic> =>
+  offer === null || !/^steady\.(checking|installing|validating|committing)/.test(state)
+    ? []
+    : [
+        {
+          severity: "info",
+          kind: "revision_staging",
+          message: `revision ${offer.etag} is being applied`,
+          repair: []
+        }
+      ]
 
 /** The layers of the running configuration. */
 export const layerDiagnostics = (config: EffectiveConfig): ReadonlyArray<Diagnostic> => [
@@ -160,6 +270,7 @@ export const layerDiagnostics = (config: EffectiveConfig): ReadonlyArray<Diagnos
           "Correct the file, then: holdfast daemon restart"
         )
       ]),
+  ...config.losses.map((loss) => LOST[loss]),
   ...config.dropped.map(({ entry, reason }) =>
     warning(
       "local_entry_dropped",

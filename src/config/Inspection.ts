@@ -1,7 +1,8 @@
 /** The `inspect` task: one reading of the disk and the clocks, as the facts that the chart decides on. */
-import { Clock, Context, Effect, FileSystem, Layer, Option, Path, Random } from "effect"
+import { Clock, Context, Effect, FileSystem, Layer, Option, Path, Random, Ref } from "effect"
 import type { DiskFacts, SlotFacts, SlotName } from "../../machines/index.ts"
 import {
+  bareDocument,
   centralSink,
   type ConfigDocument,
   DEFAULT_POLL_SECONDS,
@@ -13,12 +14,21 @@ import { DurableFiles, IdentityStore, type SlotContents, Slots, type StorageErro
 import { ControlFiles, documentOf } from "./ControlFiles.ts"
 import { readLocalLayer } from "./LocalLayer.ts"
 
+/** The bytes of the documents that a reading found. */
+export interface InspectedDocuments {
+  readonly slots: Readonly<Record<SlotName, Uint8Array | null>>
+  readonly seed: Uint8Array | null
+  readonly rescue: Uint8Array | null
+}
+
 /** Reads what boot evaluation, commit, promotion and rollback decide on. */
 export class Inspection extends Context.Service<
   Inspection,
   {
     /** With `repair`: E0 and E2 first. A disk that can be read but not written is an answer, not a failure. */
     readonly inspect: (options: { readonly repair: boolean }) => Effect.Effect<DiskFacts, StorageError>
+    /** What the last reading was made of, so that what was judged is what runs; reads if nothing was read yet. */
+    readonly documents: Effect.Effect<InspectedDocuments, StorageError>
   }
 >()("holdfast/config/Inspection") {
   static readonly layer = Layer.effect(
@@ -34,14 +44,21 @@ export class Inspection extends Context.Service<
       const catalogue = yield* PluginCatalogue
       const local = readLocalLayer.pipe(Effect.provideService(Home, home), Effect.provideService(DurableFiles, files))
 
+      const probe = path.join(home.control, "probe.tmp")
+
       // E0, E2, and a probe: what a killed process renamed may never have been synced; what it left half-done goes.
       const repair = Effect.gen(function* () {
-        yield* files.makeDirectory(home.control)
         yield* slots.syncAll(home.state)
         yield* slots.sweep(home.control)
         yield* files.sweep(home.state, (name) => name.endsWith(".tmp"))
-        yield* files.create(path.join(home.control, "probe.tmp"), "writable?")
-        yield* files.remove(path.join(home.control, "probe.tmp"))
+        const writeProbe = files.create(probe, "writable?")
+        yield* Effect.catchIf(
+          writeProbe,
+          (error) => error.code === "ENOENT",
+          () => Effect.andThen(files.makeDirectory(home.control), writeProbe)
+        )
+        yield* files.remove(probe)
+        yield* control.mend
       })
 
       // Absent where the operating system has none (containers without /proc, macOS).
@@ -50,7 +67,25 @@ export class Inspection extends Context.Service<
         Effect.orElseSucceed(() => "")
       )
 
-      const readSlot = (slot: SlotName) => Effect.map(slots.readSlot(home.control, slot), slotFacts)
+      const last = yield* Ref.make<InspectedDocuments | null>(null)
+
+      // Side by side, because nothing is written meanwhile and each waits for the disk.
+      const readings = Effect.all(
+        {
+          leave: control.leaveFound,
+          join: control.joinIsWhole,
+          seed: control.readSeed,
+          active: slots.readActive(home.control),
+          a: slots.readSlot(home.control, "a"),
+          b: slots.readSlot(home.control, "b"),
+          state: control.readState,
+          known: identities.read,
+          localLayer: local,
+          boot: bootId,
+          environment: catalogue.environment
+        },
+        { concurrency: "unbounded" }
+      )
 
       const inspect = Effect.fn("Inspection.inspect")(function* (options: { readonly repair: boolean }) {
         const readOnly = options.repair
@@ -59,23 +94,20 @@ export class Inspection extends Context.Service<
               Effect.catchTag("StorageError", (error) => Effect.succeed(error.message))
             )
           : null
-        const active = yield* slots.readActive(home.control)
-        const seed = yield* control.readSeed
-        const known = yield* identities.read
-        const localLayer = yield* local
+        const { a, active, b, boot, environment, join, known, leave, localLayer, seed, state } = yield* readings
         const localSink = localLayer.document === null ? Option.none() : centralSink(localLayer.document)
         const seedDocument = Option.isSome(seed) ? documentOf(seed.value) : null
         const facts: DiskFacts = {
-          leave: yield* control.leaveFound,
-          join: yield* control.joinIsWhole,
+          leave,
+          join,
           seed: seedDocument !== null,
           active: active === "absent" ? "absent" : "slot" in active ? active.slot : "dangling",
-          slots: { a: yield* readSlot("a"), b: yield* readSlot("b") },
-          state: yield* control.readState,
+          slots: { a: slotFacts(a), b: slotFacts(b) },
+          state,
           rescue: known.file.last_confirmed_url !== undefined,
           localCentral: Option.isSome(localSink),
-          bootId: yield* bootId,
-          environment: yield* catalogue.environment,
+          bootId: boot,
+          environment,
           wall: yield* Clock.currentTimeMillis,
           jitter: yield* Effect.map(Random.next, (draw) => draw * 2 - 1),
           bareIntervalMs: Option.match(localSink, {
@@ -84,10 +116,20 @@ export class Inspection extends Context.Service<
           }),
           readOnly
         }
+        const confirmed = known.file.last_confirmed_url
+        yield* Ref.set(last, {
+          slots: { a: a.document ?? null, b: b.document ?? null },
+          seed: Option.getOrNull(seed),
+          rescue: confirmed === undefined ? null : bareDocument(confirmed)
+        })
         return facts
       })
 
-      return Inspection.of({ inspect })
+      const documents: Inspection["Service"]["documents"] = Effect.flatMap(Ref.get(last), (found) =>
+        found === null ? Effect.andThen(inspect({ repair: false }), documents) : Effect.succeed(found)
+      )
+
+      return Inspection.of({ inspect, documents })
     })
   )
 }

@@ -3,6 +3,7 @@ import type { ConfigApplyContext } from "../../machines/ConfigApplySetup.ts"
 import {
   activeSlot,
   type DiskFacts,
+  type Marker,
   otherSlot,
   type QuarantineEntry,
   type StateFile
@@ -21,10 +22,11 @@ export interface ConfigView {
   readonly promotedAt: Readonly<Record<SlotName, string | null>>
 }
 
-const quarantineView = ({ etag, reason, recorded_at, retry_at }: QuarantineEntry) => ({
+const quarantineView = ({ attempts, etag, reason, recorded_at, retry_at }: QuarantineEntry) => ({
   etag,
   reason,
   recorded_at: isoTime(recorded_at),
+  attempts,
   ...(retry_at === undefined ? {} : { retry_at: isoTime(retry_at) })
 })
 
@@ -35,12 +37,17 @@ const lastKnownGood = ({ disk, promotedAt }: ConfigView) => {
   return slot === undefined ? null : { etag: disk.slots[slot]?.etag ?? null, slot, promoted_at: promotedAt[slot] }
 }
 
+/** What runs has been promoted, and only the note that it is on probation is left to be removed. */
+const isPromotedAlready = ({ disk, running }: ConfigView, { etag, slot }: Marker): boolean =>
+  running.etag === etag && disk.slots[slot]?.etag === etag && disk.slots[slot]?.promoted === true
+
+const remembersNothing = ({ last_attempt, last_rollback, quarantine }: StateFile): boolean =>
+  last_attempt === undefined && last_rollback === undefined && quarantine.length === 0
+
 /** null on a machine that never joined: nothing of a fleet runs, waits or is remembered. */
 export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
   const { disk, partLeftMs, running, state } = view
-  if (running.source === "none" && !disk.join && disk.active === "absent" && state.last_rollback === undefined) {
-    return null
-  }
+  if (running.source === "none" && !disk.join && disk.active === "absent" && remembersNothing(state)) return null
   const { last_attempt, last_rollback, marker } = state
   const newest = state.quarantine.at(-1)
   return {
@@ -48,7 +55,7 @@ export const remoteConfigOf = (view: ConfigView): RemoteConfig | null => {
     running_digest: running.digest,
     last_known_good: lastKnownGood(view),
     probation:
-      marker === undefined
+      marker === undefined || isPromotedAlready(view, marker)
         ? null
         : {
             etag: marker.etag,

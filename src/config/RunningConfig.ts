@@ -11,7 +11,8 @@ import {
   PluginCatalogue
 } from "../domain/index.ts"
 import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
-import { ControlFiles, documentOf } from "./ControlFiles.ts"
+import { ControlFiles, documentOf, type Loss, LOSSES } from "./ControlFiles.ts"
+import { Inspection } from "./Inspection.ts"
 import { type DroppedEntry, mergeLayers } from "./Layers.ts"
 import { readLocalLayer } from "./LocalLayer.ts"
 
@@ -25,6 +26,8 @@ export interface EffectiveConfig {
   readonly dropped: ReadonlyArray<DroppedEntry>
   /** Why the central layer could not be read although boot evaluation chose it. */
   readonly problem: string | null
+  /** What this machine had, and neither the file nor its copy says any more. */
+  readonly losses: ReadonlyArray<Loss>
 }
 
 /** Frozen once per process, at the end of boot evaluation. */
@@ -36,8 +39,8 @@ export class RunningConfig extends Context.Service<
     /** Waits for `freeze`. */
     readonly effective: Effect.Effect<EffectiveConfig>
     readonly policyToken: (url: string) => Effect.Effect<Option.Option<Redacted.Redacted<string>>>
-    /** Normalised central URLs that a slot, the seed or the user's own layer name. */
-    readonly namedUrls: Effect.Effect<ReadonlyArray<string>, StorageError>
+    /** Normalised central URLs that a slot, the seed or the user's own layer name; "all" if a slot cannot tell. */
+    readonly namedUrls: Effect.Effect<ReadonlyArray<string> | "all", StorageError>
   }
 >()("holdfast/config/RunningConfig") {
   static readonly layer = Layer.effect(
@@ -48,6 +51,7 @@ export class RunningConfig extends Context.Service<
       const slots = yield* Slots
       const control = yield* ControlFiles
       const identities = yield* IdentityStore
+      const inspection = yield* Inspection
       const catalogue = yield* PluginCatalogue
       const frozen = yield* Deferred.make<EffectiveConfig>()
       const local = readLocalLayer.pipe(Effect.provideService(Home, home), Effect.provideService(DurableFiles, files))
@@ -56,18 +60,31 @@ export class RunningConfig extends Context.Service<
         file.last_confirmed_url === undefined ? null : bareDocument(file.last_confirmed_url)
       )
 
+      // Not read again: a disk that fails now would leave a line to central under the name of a revision without one.
       const centralLayer = Effect.fnUntraced(function* ({ running }: BootOutcome) {
+        if (running.source === "none") return null
+        const documents = yield* inspection.documents
         switch (running.source) {
           case "slot":
-            return running.slot === null ? null : ((yield* slots.readSlot(home.control, running.slot)).document ?? null)
+            return running.slot === null ? null : documents.slots[running.slot]
           case "seed":
-            return Option.getOrNull(yield* control.readSeed)
+            return documents.seed
           case "rescue":
-            return yield* rescue
-          case "none":
-            return null
+            return documents.rescue
         }
       })
+
+      // A machine with a credential, or with something vouched for, has joined: that nothing says where is a loss too.
+      const lossesBeside = Effect.fnUntraced(
+        function* ({ running }: BootOutcome, hasCentral: boolean) {
+          const found = yield* control.losses(running.source !== "none")
+          if (hasCentral || found.includes("join.json") || (yield* control.joinIsWhole)) return found
+          const { file } = yield* identities.read
+          const wasJoined = Object.keys(file.identities).length > 0 || (yield* control.hasTrust)
+          return LOSSES.filter((loss) => found.includes(loss) || (loss === "seed.json" && wasJoined))
+        },
+        Effect.orElseSucceed((): ReadonlyArray<Loss> => [])
+      )
 
       const load = Effect.fnUntraced(function* (boot: BootOutcome) {
         const { bytes, problem } = yield* centralLayer(boot).pipe(
@@ -91,7 +108,8 @@ export class RunningConfig extends Context.Service<
           localUsed: localDocument !== null && !boot.bundledOnly,
           localProblem,
           dropped: merged.dropped,
-          problem
+          problem,
+          losses: yield* lossesBeside(boot, Option.isSome(centralSink(merged.document)))
         }
         return config
       })
@@ -118,12 +136,13 @@ export class RunningConfig extends Context.Service<
       })
 
       const namedUrls = Effect.gen(function* () {
-        const a = (yield* slots.readSlot(home.control, "a")).document
-        const b = (yield* slots.readSlot(home.control, "b")).document
+        const a = yield* slots.readSlot(home.control, "a")
+        const b = yield* slots.readSlot(home.control, "b")
+        if ([a, b].some(({ intact, present }) => present && !intact)) return "all" as const
         const seed = Option.getOrUndefined(yield* control.readSeed)
         const layer = (yield* local).document
         const documents = [
-          ...[a, b, seed].flatMap((bytes) => (bytes === undefined ? [] : [documentOf(bytes)])),
+          ...[a.document, b.document, seed].flatMap((bytes) => (bytes === undefined ? [] : [documentOf(bytes)])),
           layer
         ].flatMap((document) => (document === null ? [] : [document]))
         return documents.flatMap((document) =>

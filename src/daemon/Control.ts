@@ -23,7 +23,7 @@ export const configView = Effect.gen(function* () {
     state: context.state,
     running: context.running,
     partLeftMs: context.state.marker === undefined ? 0 : Math.max(0, context.part.ms - (now - context.part.since)),
-    promotedAt: { a: yield* promotedAt("a"), b: yield* promotedAt("b") }
+    promotedAt: yield* Effect.all({ a: promotedAt("a"), b: promotedAt("b") }, { concurrency: 2 })
   }
   return view
 })

@@ -25,7 +25,7 @@ export interface MachineOptions {
   /** Where the API's URL is noted once it listens. */
   readonly apiUrl: Ref.Ref<string | null>
   /** Writes status.json now. */
-  readonly writeStatus: Effect.Effect<void>
+  readonly writeStatus: Effect.Effect<void, never, Fleet>
 }
 
 const problemsOf = (states: ReadonlyArray<PluginState>): ReadonlyArray<PluginProblem> =>
@@ -80,13 +80,13 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
       tasks: {
         openApi: () =>
           Effect.flatMap(options.token, (token) =>
-            serveApi({ port: options.port, token, status: options.status })
-          ).pipe(
-            Effect.provideService(Scope.Scope, apiScope),
-            Effect.flatMap((url) => Ref.set(options.apiUrl, url)),
-            Effect.andThen(options.writeStatus),
-            Effect.as(undefined)
-          ),
+            serveApi({
+              port: options.port,
+              token,
+              status: options.status,
+              listening: (url) => Effect.andThen(Ref.set(options.apiUrl, url), options.writeStatus)
+            })
+          ).pipe(Effect.provideService(Scope.Scope, apiScope), Effect.as(undefined)),
         loadPlugins: (input) =>
           Effect.flatMap(running.effective, ({ document }) => host.load(document, input)).pipe(
             Effect.map((states) => ({ problems: problemsOf(states) }))

@@ -1,6 +1,6 @@
 /** `state/run/status.json`: how commands find a live daemon, and what they say of one that is down. */
-import { Duration, Effect, FileSystem, Queue, Ref, Schema, Semaphore, Stream } from "effect"
-import { Home, type Status, StatusJson } from "../domain/index.ts"
+import { Duration, Effect, FileSystem, Queue, Ref, Semaphore, Stream } from "effect"
+import { Home, type Status } from "../domain/index.ts"
 import { Journal } from "../statechart/index.ts"
 import { directoryMode, fileMode, storageStep } from "../storage/index.ts"
 
@@ -14,12 +14,13 @@ const AT_LEAST = Duration.seconds(10)
 export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status: Status) {
   const home = yield* Home
   const fs = yield* FileSystem.FileSystem
-  const text = yield* Schema.encodeEffect(StatusJson)(status).pipe(Effect.orDie)
-  const bytes = new TextEncoder().encode(`${text}\n`)
+  const bytes = new TextEncoder().encode(`${JSON.stringify(status)}\n`)
   const temporary = `${home.statusFile}.tmp`
   const replace = Effect.gen(function* () {
-    yield* fs.makeDirectory(home.run, { recursive: true, mode: directoryMode })
-    yield* fs.writeFile(temporary, bytes, { mode: fileMode })
+    const write = fs.writeFile(temporary, bytes, { mode: fileMode })
+    yield* Effect.catchReason(write, "PlatformError", "NotFound", () =>
+      Effect.andThen(fs.makeDirectory(home.run, { recursive: true, mode: directoryMode }), write)
+    )
     yield* fs.rename(temporary, home.statusFile)
   })
   // On a full disk the space that the file has already is all there is.

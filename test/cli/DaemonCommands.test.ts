@@ -87,6 +87,7 @@ describe("config retry", () => {
           yield* desk.write("home/state/config-control/state.json", JSON.stringify(bad))
           expect(yield* desk.run(["config", "retry", etag])).toMatchObject({ code: 0, err: "" })
           expect(JSON.parse(yield* desk.read("home/state/config-control/state.json"))).toEqual({
+            digest: expect.stringMatching(/^[0-9a-f]{64}$/),
             version: 1,
             quarantine: []
           })

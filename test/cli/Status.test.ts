@@ -126,6 +126,31 @@ describe("the status of a machine whose daemon does not run", () => {
     )
   )
 
+  it.live("names the other revision when the active one is remembered as bad, for the next start goes back to it", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        yield* slot(desk, "a", '"good"', true)
+        yield* slot(desk, "b", '"bad"', false)
+        yield* activate(desk, "b")
+        const entry = {
+          etag: '"bad"',
+          digest: "x",
+          environment: "e",
+          reason: "crash_loop",
+          recorded_at: 0,
+          attempts: 1
+        }
+        const state = { version: 1, quarantine: [entry], last_rollback: { etag: '"bad"', reason: "crash_loop", at: 0 } }
+        yield* desk.write("home/state/config-control/state.json", JSON.stringify(state))
+        expect((yield* statusJson(desk)).remote_config).toMatchObject({
+          running_etag: '"good"',
+          last_known_good: { etag: '"good"', slot: "a" },
+          last_rollback: { etag: '"bad"' }
+        })
+      })
+    )
+  )
+
   it.live("whose state.json cannot be read is degraded, and says so", () =>
     atDesk((desk) =>
       Effect.gen(function* () {

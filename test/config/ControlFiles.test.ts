@@ -111,14 +111,52 @@ describe("state.json", () => {
     )
   )
 
-  it.live("that the disk cannot read is a failure with advice, not an absent file", () =>
+  it.live("that cannot be opened now is a failure with advice, not an absent file", () =>
     withEngine(({ recording }) =>
       ControlFiles.use((control) =>
         Effect.gen(function* () {
           yield* control.writeState(STATE)
-          recording.fault = (call) => (call.endsWith("state.json") ? "EIO" : undefined)
+          recording.fault = (call) => (call.endsWith("state.json") ? "EMFILE" : undefined)
           const { message } = yield* Effect.flip(control.readState)
-          assert.match(message, /^reading .*state\.json failed: the disk reported an I\/O error\. Check/)
+          assert.match(message, /^reading .*state\.json failed: too many files are open/)
+        })
+      )
+    )
+  )
+
+  it.live(
+    "on a bad sector, or with a directory in its place, is unreadable and can be set aside, again and again",
+    () =>
+      withEngine(({ at, fs, recording }) =>
+        ControlFiles.use((control) =>
+          Effect.gen(function* () {
+            yield* control.writeState(STATE)
+            recording.fault = (call) => (call.endsWith("state.json") ? "EIO" : undefined)
+            assert.strictEqual(yield* control.readState, "unreadable")
+            recording.fault = () => undefined
+            for (let n = 0; n < 2; n++) {
+              yield* fs.remove(at("state.json"))
+              yield* fs.makeDirectory(at("state.json"))
+              assert.strictEqual(yield* control.readState, "unreadable")
+              yield* control.setStateAside
+              assert.strictEqual(yield* control.readState, "absent")
+              yield* control.writeState(STATE)
+            }
+          })
+        )
+      )
+  )
+
+  it.live("one of whose numbers changed is unreadable, and one without a digest is taken as it is", () =>
+    withEngine(({ at, fs }) =>
+      ControlFiles.use((control) =>
+        Effect.gen(function* () {
+          yield* control.writeState(STATE)
+          const whole = yield* fs.readFileString(at("state.json"))
+          yield* fs.writeFileString(at("state.json"), whole.replace('"attempts_left":4', '"attempts_left":5'))
+          assert.strictEqual(yield* control.readState, "unreadable")
+          yield* fs.writeFileString(at("state.json"), JSON.stringify(STATE))
+          assert.deepStrictEqual(yield* control.readState, STATE)
         })
       )
     )
@@ -152,18 +190,24 @@ describe("a joining intent", () => {
           "config.json",
           "state",
           "state/config-control",
+          "state/config-control/seed.bak.json",
           "state/config-control/seed.json",
           "state/identity.bak.json",
           "state/identity.json",
+          "state/trust.bak.json",
           "state/trust.json"
         ])
-        assert.deepStrictEqual(JSON.parse(tree["state/config-control/seed.json"]!), centralDocument(NEW, NEW_TOKEN))
+        const seed = Option.getOrThrow(yield* control.readSeed)
+        assert.deepStrictEqual(JSON.parse(text(seed)), centralDocument(NEW, NEW_TOKEN))
         assert.deepStrictEqual(yield* control.readTrust, { version: 1, ca: "PEM", insecure_url: NEW })
         const { file } = yield* (yield* IdentityStore).read
         assert.notProperty(file, "last_confirmed_url")
         assert.deepStrictEqual(Object.keys(file.identities), [OLD])
         assert.deepStrictEqual(holding(tree, OLD_TOKEN), [])
-        assert.deepStrictEqual(holding(tree, NEW_TOKEN), ["state/config-control/seed.json"])
+        assert.deepStrictEqual(holding(tree, NEW_TOKEN), [
+          "state/config-control/seed.bak.json",
+          "state/config-control/seed.json"
+        ])
       })
     )
   )
@@ -175,6 +219,9 @@ describe("a joining intent", () => {
         yield* inOldFleet(engine)
         yield* joinNew
         const whole = yield* engine.fs.readFile(engine.at("join.json"))
+        yield* engine.fs.writeFileString(engine.at("join.json"), "rotten")
+        assert.isTrue(yield* control.joinIsWhole, "its copy is")
+        yield* engine.fs.remove(engine.at("join.bak.json"))
         const contents = [
           ...Array.from({ length: whole.length }, (_, length) => text(whole.slice(0, length))),
           "[]",
@@ -266,7 +313,7 @@ const everyCut = (intent: "join" | "leave") =>
           const there = intent === "join" ? yield* control.joinIsWhole : yield* control.leaveFound
           const done = JSON.stringify(cut) === JSON.stringify(uncut.tree)
           assert.isTrue(there || done, `after ${n} changes`)
-          const mayHold = /config-control\/(join|seed)\.json(\.tmp)?$/
+          const mayHold = /config-control\/(join|seed)(\.bak)?\.json(\.tmp)?$/
           for (const name of holding(cut, NEW_TOKEN)) assert.match(name, mayHold, `after ${n} changes`)
           yield* execute
           assert.deepStrictEqual(yield* engine.tree, uncut.tree, `after ${n} changes`)
@@ -282,11 +329,16 @@ describe("the seed", () => {
         const control = yield* ControlFiles
         assert.isTrue(Option.isNone(yield* control.readSeed))
         yield* (yield* DurableFiles).makeDirectory(at())
-        yield* fs.writeFileString(at("seed.json"), "any bytes")
-        assert.strictEqual(text(Option.getOrThrow(yield* control.readSeed)), "any bytes")
+        const seed = `${JSON.stringify(centralDocument(NEW, NEW_TOKEN))}\n`
+        yield* fs.writeFileString(at("seed.json"), seed)
+        assert.strictEqual(text(Option.getOrThrow(yield* control.readSeed)), seed)
         recording.calls.length = 0
         yield* control.retireSeed
-        assert.deepStrictEqual(recording.calls, ["remove state/config-control/seed.json", "fsync state/config-control"])
+        assert.deepStrictEqual(recording.calls, [
+          "remove state/config-control/seed.bak.json",
+          "remove state/config-control/seed.json",
+          "fsync state/config-control"
+        ])
         assert.isTrue(Option.isNone(yield* control.readSeed))
         yield* control.retireSeed
       })
@@ -295,6 +347,33 @@ describe("the seed", () => {
 })
 
 describe("trust.json", () => {
+  it.live("that rotted is read from its copy, and written anew from it", () =>
+    withEngine(({ fs, home }) =>
+      Effect.gen(function* () {
+        const control = yield* ControlFiles
+        yield* joinNew
+        yield* control.executeJoin
+        const [main, copy] = [`${home.state}/trust.json`, `${home.state}/trust.bak.json`]
+        const whole = yield* fs.readFileString(main)
+        for (const [rotten, other] of [
+          [main, copy],
+          [copy, main]
+        ] as const) {
+          yield* fs.writeFileString(rotten, whole.replace("PEM", "PEN"))
+          assert.deepStrictEqual(yield* control.readTrust, { version: 1, ca: "PEM", insecure_url: NEW })
+          yield* control.mend
+          assert.strictEqual(yield* fs.readFileString(rotten), whole)
+          assert.strictEqual(yield* fs.readFileString(other), whole)
+        }
+        assert.deepStrictEqual(yield* control.losses(true), [])
+        yield* fs.remove(main)
+        yield* fs.remove(copy)
+        assert.deepStrictEqual(yield* control.losses(true), ["trust.json"])
+        assert.deepStrictEqual(yield* control.losses(false), [])
+      })
+    )
+  )
+
   it.live("that is absent or rotten vouches for nothing", () =>
     withEngine(({ fs, home }) =>
       Effect.gen(function* () {

@@ -8,7 +8,8 @@ import {
   engineDiagnostics,
   layerDiagnostics,
   remoteConfigOf,
-  revisionDiagnostics
+  revisionDiagnostics,
+  stagingDiagnostics
 } from "../../src/config/index.ts"
 import { Option } from "effect"
 
@@ -150,8 +151,24 @@ describe("a revision", () => {
     const last_attempt = { etag: '"2"', verdict: "applied", at: AT, attempt: 1 } as const
     assert.deepStrictEqual(revisionDiagnostics({ ...EMPTY_STATE, last_attempt }), [])
     const last_rollback = { etag: '"2"', reason: "crash_loop", at: AT } as const
-    const kinds = revisionDiagnostics({ ...EMPTY_STATE, last_attempt, last_rollback }).map(({ kind }) => kind)
-    assert.deepStrictEqual(kinds, ["rolled_back"])
+    const quarantine = [{ ...entry, reason: "crash_loop" }] as const
+    const kinds = revisionDiagnostics({ ...EMPTY_STATE, last_attempt, last_rollback, quarantine })
+    assert.deepStrictEqual(
+      kinds.map(({ kind }) => kind),
+      ["rolled_back"]
+    )
+  })
+
+  it("that was rolled back, tried again and promoted raises nothing", () => {
+    const last_attempt = { etag: '"2"', verdict: "applied", at: AT, attempt: 2 } as const
+    const last_rollback = { etag: '"2"', reason: "crash_loop", at: AT } as const
+    assert.deepStrictEqual(revisionDiagnostics({ ...EMPTY_STATE, last_attempt, last_rollback }), [])
+    const [corrupt] = revisionDiagnostics({
+      ...EMPTY_STATE,
+      last_attempt,
+      last_rollback: { ...last_rollback, reason: "slot_corrupt" }
+    })
+    assert.strictEqual(corrupt?.kind, "rolled_back")
   })
 
   it("that was refused or rolled back does not make the machine degraded: what runs is good", () => {
@@ -159,8 +176,11 @@ describe("a revision", () => {
   })
 })
 
+/** The revision "1" runs, promoted, and another one could be gone back to. */
+const SOUND: DiskFacts = { ...UNREAD_DISK, active: "a", slots: { a: slot('"1"', true), b: slot('"0"', true) } }
+
 const context = (more: Partial<ConfigApplyContext>): ConfigApplyContext => ({
-  disk: UNREAD_DISK,
+  disk: SOUND,
   state: EMPTY_STATE,
   lost: false,
   start: "explained",
@@ -178,6 +198,7 @@ const context = (more: Partial<ConfigApplyContext>): ConfigApplyContext => ({
   windowMs: 0,
   restart: "operator",
   exitRecorded: false,
+  charged: null,
   unwritten: false,
   closing: false,
   storageProblem: null,
@@ -200,9 +221,35 @@ const effective = (more: Partial<EffectiveConfig>): EffectiveConfig => ({
   central: Option.none(),
   localUsed: false,
   localProblem: null,
+  losses: [],
   dropped: [],
   problem: null,
   ...more
+})
+
+describe("a revision that is being applied", () => {
+  const offer = { etag: '"2"', offer: 1, wall: AT }
+
+  it("is named from the first step to the flip, and never before or after", () => {
+    for (const state of ["steady.checking", "steady.installing", "steady.validating", "steady.committing.slot"]) {
+      const [found] = stagingDiagnostics(context({ offer }), state)
+      assert.deepInclude(found, {
+        severity: "info",
+        kind: "revision_staging",
+        message: 'revision "2" is being applied'
+      })
+    }
+    for (const state of ["steady.idle", "steady.recording", "restarting", "probation.using"]) {
+      assert.deepStrictEqual(stagingDiagnostics(context({ offer }), state), [])
+    }
+  })
+
+  it("that has just been rolled back does not run unwatched", () => {
+    const unproven: DiskFacts = { ...SOUND, slots: { ...SOUND.slots, a: slot('"1"', false) } }
+    const quarantine = [{ ...entry, etag: '"1"', reason: "probation_expired" }] as const
+    const state = { ...EMPTY_STATE, quarantine }
+    assert.deepStrictEqual(engineDiagnostics(context({ disk: unproven, state })), [])
+  })
 })
 
 describe("the machine itself", () => {
@@ -213,29 +260,22 @@ describe("the machine itself", () => {
 
   it("is degraded by each thing that is wrong with it, once, with the reason and with what to do", () => {
     const { boot } = effective({})
-    const slot = running('"1"').slot ?? "a"
-    const unproven: DiskFacts = {
-      ...UNREAD_DISK,
-      active: slot,
-      slots: {
-        ...UNREAD_DISK.slots,
-        [slot]: {
-          intact: true,
-          etag: '"1"',
-          digest: "",
-          promoted: false,
-          window_ms: 1,
-          interval_ms: 1,
-          central: true
-        }
-      }
-    }
+    const unproven: DiskFacts = { ...SOUND, slots: { ...SOUND.slots, a: slot('"1"', false) } }
+    const gone: DiskFacts = { ...SOUND, active: "dangling", slots: { ...SOUND.slots, a: null } }
+    const cutOff = { ...running('"1"'), source: "none", slot: null, etag: null, central: false } as const
+    const last_attempt = { etag: '"1"', verdict: "applied", at: AT, attempt: 1 } as const
     const table: ReadonlyArray<
       readonly [string, ReadonlyArray<{ kind: string; message: string; repair: ReadonlyArray<string> }>, RegExp]
     > = [
       ["storage_impaired", engineDiagnostics(context({ impaired: "EROFS!", storageProblem: "EROFS!" })), /EROFS!/],
       ["storage_failing", engineDiagnostics(context({ storageProblem: "ENOSPC!" })), /ENOSPC!/],
       ["rollback_no_target", engineDiagnostics(context({ disk: unproven })), /"1" did not prove itself/],
+      ["rollback_no_target", engineDiagnostics(context({ disk: gone })), /"1" did not prove itself/],
+      [
+        "central_forgotten",
+        engineDiagnostics(context({ disk: UNREAD_DISK, running: cutOff, state: { ...EMPTY_STATE, last_attempt } })),
+        /nothing is polled/
+      ],
       ["state_lost", engineDiagnostics(context({ lost: true })), /state\.json/],
       ["rescue", engineDiagnostics(context({ running: { ...running('"1"'), source: "rescue" } })), /line to central/],
       [

@@ -48,7 +48,8 @@ export const withEngine = <A, E>(
       )
     )
     const layer = ApplyEngine.layer.pipe(
-      Layer.provideMerge(Layer.mergeAll(Inspection.layer, RunningConfig.layer, Offers.layer)),
+      Layer.provideMerge(Layer.mergeAll(RunningConfig.layer, Offers.layer)),
+      Layer.provideMerge(Inspection.layer),
       Layer.provideMerge(ControlFiles.layer),
       Layer.provideMerge(Layer.mergeAll(Slots.layer, IdentityStore.layer, plugins, Uptime.layer)),
       Layer.provideMerge(DurableFiles.layer),

@@ -121,9 +121,44 @@ describe("remote_config", () => {
         }
       })
     )
-    const newest = { etag: '"2"', reason: "crash_loop", recorded_at: ISO, retry_at: "2026-01-01T01:00:00.000Z" }
+    const newest = {
+      etag: '"2"',
+      reason: "crash_loop",
+      recorded_at: ISO,
+      attempts: 1,
+      retry_at: "2026-01-01T01:00:00.000Z"
+    }
     assert.deepStrictEqual(said?.bad_etag, newest)
-    assert.deepStrictEqual(said?.quarantine, [{ etag: '"1"', reason: "validation_failed", recorded_at: ISO }, newest])
+    assert.deepStrictEqual(said?.quarantine, [
+      { etag: '"1"', reason: "validation_failed", recorded_at: ISO, attempts: 1 },
+      newest
+    ])
+  })
+
+  it("shows no probation of what has been promoted already, and one of what the next process will run", () => {
+    const marker = {
+      etag: '"2"',
+      slot: "b",
+      previous_slot: "a",
+      attempts_left: 3,
+      budget_ms: 60_000,
+      window_ms: 120_000,
+      applied_at: AT
+    } as const
+    const disk = {
+      active: "b",
+      slots: { a: slot('"1"', { promoted: true }), b: slot('"2"', { promoted: true }) }
+    } as const
+    const state = { ...EMPTY_STATE, marker }
+    const shown = (etag: string) =>
+      remoteConfigOf(view({ disk, state, running: { source: "slot", etag, digest: "d" } }))
+    assert.isNull(shown('"2"')?.probation)
+    assert.strictEqual(shown('"1"')?.probation?.etag, '"2"')
+  })
+
+  it("is not null where something is remembered, although nothing runs", () => {
+    const last_attempt = { etag: '"3"', verdict: "config_invalid", at: AT, attempt: 1 } as const
+    assert.isNotNull(remoteConfigOf(view({ state: { ...EMPTY_STATE, last_attempt } })))
   })
 
   it("is what the wire Schema says, so that central can read it", () => {

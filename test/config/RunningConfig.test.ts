@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted } from "effect"
 import type { BootOutcome } from "../../machines/index.ts"
-import { RunningConfig } from "../../src/config/index.ts"
+import { Inspection, RunningConfig } from "../../src/config/index.ts"
 import { DurableFiles, IdentityStore } from "../../src/storage/index.ts"
 import { bytes, centralDocument, type Engine, fillSlot, withEngine } from "./Engine.ts"
 
@@ -89,7 +89,21 @@ describe("what runs", () => {
     })
   )
 
-  it.live("is the line to the last central that confirmed when the disk fails after boot evaluation", () =>
+  it.live("is what boot evaluation read, whatever the disk answers after it", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        yield* fillSlot(engine, "a", '"1"', centralDocument(A))
+        yield* (yield* IdentityStore).confirm(B, "all")
+        yield* (yield* Inspection).inspect({ repair: false })
+        engine.recording.fault = (call) => (call.endsWith("document.json") ? "EMFILE" : undefined)
+        const effective = yield* freeze(boot("slot"))
+        assert.strictEqual(urlOf(effective), A)
+        assert.isNull(effective.problem)
+      })
+    )
+  )
+
+  it.live("is the line to the last central that confirmed when nothing could be read", () =>
     withEngine((engine) =>
       Effect.gen(function* () {
         yield* fillSlot(engine, "a", '"1"', centralDocument(A))

@@ -1,0 +1,180 @@
+/** What a running machine says about itself, as a function of what its machines and services know. Pure. */
+import { Option } from "effect"
+import type { ConfigApplyContext, ConfigPullContext, DaemonContext, JoinContext } from "../../machines/index.ts"
+import {
+  type ConfigView,
+  DEGRADING_KINDS,
+  type EffectiveConfig,
+  engineDiagnostics,
+  ignoredKeys,
+  layerDiagnostics,
+  remoteConfigOf,
+  revisionDiagnostics,
+  stagingDiagnostics
+} from "../config/index.ts"
+import { type Diagnostic, normaliseUrl, type PluginState, type Status } from "../domain/index.ts"
+
+/** Everything that the status is made of, gathered at one moment. */
+export interface StatusFacts {
+  readonly apply: ConfigApplyContext
+  readonly join: Pick<JoinContext, "problem">
+  readonly pull: Pick<ConfigPullContext, "failures" | "problem" | "reportProblem">
+  readonly daemon: Pick<DaemonContext, "apiProblem">
+  /** The current state of each machine, by id. */
+  readonly states: Readonly<Record<string, string>>
+  readonly config: EffectiveConfig
+  readonly view: ConfigView
+  readonly plugins: ReadonlyArray<PluginState>
+  readonly identity: Pick<Status["identity"], "gateway_id" | "expires_at">
+  /** Why the identity could not be stored, if so. */
+  readonly identityStorage: string | null
+  readonly pid: number
+  /** ISO 8601. */
+  readonly startedAt: string
+  readonly apiUrl: string | null
+  readonly version: string
+  readonly timeScale: number
+  /** The path of the user's own config.json. */
+  readonly localPath: string
+}
+
+/** The whole status of a machine whose daemon runs. */
+export const statusOf = (facts: StatusFacts): Status => {
+  const { apply, config, join, localPath, plugins, states, view } = facts
+  const diagnostics = [
+    ...engineDiagnostics(apply),
+    ...layerDiagnostics(config),
+    ...processDiagnostics(facts),
+    ...stagingDiagnostics(apply, states["configApply"] ?? ""),
+    ...revisionDiagnostics(apply.state),
+    ...ignoredKeys(config.document)
+  ]
+  return {
+    overall: diagnostics.some(({ kind }) => DEGRADING_KINDS.has(kind)) ? "degraded" : "healthy",
+    diagnostics,
+    daemon: {
+      state: daemonState(states["daemon"] ?? ""),
+      pid: facts.pid,
+      started_at: facts.startedAt,
+      api_url: facts.apiUrl,
+      version: facts.version,
+      last_start: apply.start,
+      safe_start: config.boot.safeStart,
+      time_scale: facts.timeScale
+    },
+    identity: {
+      ...facts.identity,
+      state: states["join"] ?? "idle",
+      ...(join.problem === null ? {} : { problem: join.problem })
+    },
+    remote_config: remoteConfigOf(view),
+    config_layers: layersOf(config, localPath),
+    plugins: plugins.map(({ name, state, version }) => ({ name, version, state })),
+    machines: states
+  }
+}
+
+const diagnostic = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
+  severity: "error",
+  kind,
+  message,
+  repair
+})
+
+/** There is no credential that central takes, and nothing to get one with: only a person can help. */
+const isDead = (state: string): boolean => state === "credentialDead" || state === "reviving"
+
+const processDiagnostics = ({
+  config,
+  daemon,
+  identity,
+  identityStorage,
+  join,
+  plugins,
+  pull,
+  states
+}: StatusFacts): ReadonlyArray<Diagnostic> => [
+  ...(join.problem === null
+    ? []
+    : [
+        isDead(states["join"] ?? "")
+          ? diagnostic(
+              "credential_dead",
+              `this machine cannot prove that it belongs to its fleet, and nothing is polled: ${join.problem}`,
+              `Join it again: holdfast join ${Option.match(config.central, { onNone: () => "URL", onSome: ({ url }) => url })} --token-file FILE`
+            )
+          : diagnostic(
+              "identity_failing",
+              // The identity that is held is used until central refuses it.
+              `${identity.gateway_id === null ? "this machine has no identity yet" : "the identity of this machine could not be refreshed"}: ${join.problem}`,
+              "It is tried again by itself. If the token was revoked or used up: holdfast join URL with a new one."
+            )
+      ]),
+  ...(pull.problem === null
+    ? []
+    : [
+        diagnostic(
+          "poll_failing",
+          `the last poll did not succeed (${pull.failures} in a row): ${pull.problem}`,
+          "It is tried again by itself; what runs goes on."
+        )
+      ]),
+  ...(pull.reportProblem === null
+    ? []
+    : [
+        diagnostic(
+          "report_failing",
+          `central was not told how this machine does: ${pull.reportProblem}`,
+          "It is told again after the next poll; until then central shows what it heard last."
+        )
+      ]),
+  ...(identityStorage === null
+    ? []
+    : [
+        diagnostic(
+          "storage_failing",
+          identityStorage,
+          "The identity is used from memory meanwhile; a restart before it can be stored loses it."
+        )
+      ]),
+  ...(daemon.apiProblem === null
+    ? []
+    : [
+        diagnostic(
+          "api_unavailable",
+          `the daemon's own API is not open: ${daemon.apiProblem}`,
+          "Free the port or set HOLDFAST_PORT, then restart the daemon. Polling goes on meanwhile."
+        )
+      ]),
+  ...plugins
+    .filter(({ state }) => state === "failed")
+    .map(({ message, name }) =>
+      diagnostic(
+        "plugin_failed",
+        `plugin ${name} did not start: ${message ?? "no reason was given"}`,
+        "Correct its settings, or remove it from the configuration; everything else runs."
+      )
+    )
+]
+
+const layersOf = (config: EffectiveConfig, localPath: string): Status["config_layers"] => ({
+  central:
+    config.boot.running.source === "none"
+      ? null
+      : {
+          source: config.boot.running.source,
+          slot: config.boot.running.slot,
+          etag: config.boot.running.etag,
+          url: Option.match(config.central, { onNone: () => null, onSome: ({ url }) => normaliseUrl(url) })
+        },
+  local: { path: localPath, used: config.localUsed, dropped: config.dropped }
+})
+
+const daemonState = (state: string): Status["daemon"]["state"] =>
+  state.startsWith("booting")
+    ? "starting"
+    : state.startsWith("running")
+      ? "running"
+      : state.startsWith("stopping")
+        ? "stopping"
+        : "stopped"
