@@ -12,7 +12,11 @@ const DIRECTORY = join(ROOT, "property-tests", `.mutants-${process.pid}`)
 let count = 0
 
 /** Loads a module with `search` (which must occur exactly once) replaced. `path` is relative to the clone. */
-export const loadMutant = async <Module>(path: string, search: string, replacement: string): Promise<Module> => {
+export const loadMutant = async <Module>(path: string, search: string, replacement: string): Promise<Module> =>
+  (await import(await writeMutant(path, search, replacement))) as Module
+
+/** The same, not loaded: the path of the copy, for another mutant to import in the place of the real module. */
+export const writeMutant = async (path: string, search: string, replacement: string): Promise<string> => {
   const file = join(ROOT, path)
   const source = await readFile(file, "utf8")
   const occurrences = source.split(search).length - 1
@@ -24,7 +28,7 @@ export const loadMutant = async <Module>(path: string, search: string, replaceme
   await mkdir(DIRECTORY, { recursive: true })
   const copy = join(DIRECTORY, `Mutant${++count}.ts`)
   await writeFile(copy, mutated)
-  return (await import(copy)) as Module
+  return copy
 }
 
 /** Removes the copies; for `afterAll`. */

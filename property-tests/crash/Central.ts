@@ -1,5 +1,5 @@
 /** A simulated central: what it serves, to whom it speaks, and the documents that it has. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { CentralHttp, CentralUnreachable } from "../../src/central/index.ts"
 
 export const MAIN_URL = "https://main.example"
@@ -54,6 +54,15 @@ const jwtOf = (url: string, serial: number): string => {
   return `${part({ alg: "none" })}.${part({ sub: `gateway-of-${new URL(url).hostname}`, serial })}.signature`
 }
 
+/** As good as a signature: whatever differs in one bit was not written here. */
+const isOurs = (url: string, jwt: string): boolean => {
+  try {
+    return jwtOf(url, serialOf(jwt)) === jwt
+  } catch {
+    return false
+  }
+}
+
 const json = (status: number, body: unknown) => ({
   status,
   headers: {},
@@ -65,12 +74,18 @@ export const layerCentral = (central: () => Central, wall: () => number): Layer.
   Layer.succeed(
     CentralHttp,
     CentralHttp.of({
-      request: ({ headers, json: body, url }) =>
+      request: ({ bearer, headers, json: body, url }) =>
         Effect.suspend(() => {
           const { origin, pathname } = new URL(url)
           const token = TOKENS[origin]
           if (token === undefined) return Effect.fail(new CentralUnreachable({ message: `${origin} does not answer` }))
           const known = central()
+          if (
+            pathname !== "/v1/identity/bootstrap" &&
+            (bearer === undefined || !isOurs(origin, Redacted.value(bearer)))
+          ) {
+            return Effect.succeed(json(401, { error: "no credential of this central" }))
+          }
           switch (pathname) {
             case "/v1/identity/bootstrap":
               if ((body as { readonly bootstrap_token?: string }).bootstrap_token !== token) {

@@ -16,7 +16,10 @@ const TARGETS = ["a", "b", "c", "nowhere", "a/x", ".", "link"] as const
 
 type Call =
   | { readonly does: "create"; readonly path: string; readonly bytes: Uint8Array }
-  | { readonly does: "mkdir" | "remove" | "removeAll" | "readdir" | "readLink" | "read" | "sync"; readonly path: string }
+  | {
+      readonly does: "mkdir" | "remove" | "removeAll" | "readdir" | "readLink" | "read" | "sync"
+      readonly path: string
+    }
   | { readonly does: "lstat" | "stat"; readonly path: string }
   | { readonly does: "rename"; readonly path: string; readonly to: string }
   | { readonly does: "symlink"; readonly path: string; readonly target: string }
@@ -24,14 +27,28 @@ type Call =
 const name = fc.constantFrom(...NAMES)
 /** Names of one directory, because a rename between two is not modelled. */
 const siblings = fc
-  .tuple(fc.constantFrom("", "a/", "b/"), fc.constantFrom("a", "b", "a.new", "x", "y", "link"), fc.constantFrom("a", "b", "x", "y", "link"))
+  .tuple(
+    fc.constantFrom("", "a/", "b/"),
+    fc.constantFrom("a", "b", "a.new", "x", "y", "link"),
+    fc.constantFrom("a", "b", "x", "y", "link")
+  )
   .map(([directory, from, to]) => ({ does: "rename" as const, path: directory + from, to: directory + to }))
 
 const call: fc.Arbitrary<Call> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ does: fc.constant("create" as const), path: name, bytes: fc.uint8Array({ maxLength: 1_200 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      does: fc.constant("create" as const),
+      path: name,
+      bytes: fc.uint8Array({ maxLength: 1_200 })
+    })
+  },
   { weight: 3, arbitrary: fc.record({ does: fc.constant("mkdir" as const), path: name }) },
   { weight: 4, arbitrary: siblings },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant("symlink" as const), path: name, target: fc.constantFrom(...TARGETS) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ does: fc.constant("symlink" as const), path: name, target: fc.constantFrom(...TARGETS) })
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -66,7 +83,10 @@ const answer = (root: string, one: Call) =>
       case "read":
         return Buffer.from(yield* fs.readFile(path)).toString("base64")
       case "sync":
-        return yield* Effect.as(Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync), "synced")
+        return yield* Effect.as(
+          Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync),
+          "synced"
+        )
       case "lstat":
         return (yield* fs.lstat(path)).type
       case "stat":
@@ -148,7 +168,15 @@ describe("the disk of the explorer", () => {
       }).pipe(Effect.scoped)
     )
     expect(trees(disk)).toEqual(['{"/x":"hello"}', "{}"])
-    run(disk, Effect.scoped(Effect.flatMap(FileSystem.FileSystem.use((fs) => fs.open("/")), (file) => file.sync)))
+    run(
+      disk,
+      Effect.scoped(
+        Effect.flatMap(
+          FileSystem.FileSystem.use((fs) => fs.open("/")),
+          (file) => file.sync
+        )
+      )
+    )
     expect(trees(disk)).toEqual(['{"/x":"hello"}'])
   })
 

@@ -233,6 +233,12 @@ export const sync = (disk: Disk, ino: Ino): Disk => {
   )
 }
 
+/** A file's fsync that failed: what was pending is never written, and the next fsync finds nothing to do. */
+export const forget = (disk: Disk, ino: Ino): Disk => {
+  const inode = inodeOf(disk, ino)
+  return inode.kind === "file" ? withInode(disk, ino, { ...inode, pending: [] }) : disk
+}
+
 export const rename = (disk: Disk, from: string, to: string): Disk => {
   const source = walk(disk, from, false)
   const target = walk(disk, to, false)

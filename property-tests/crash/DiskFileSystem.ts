@@ -6,6 +6,7 @@ import {
   contentOf,
   createFile,
   type Disk,
+  forget,
   type Ino,
   type Inode,
   lookUp,
@@ -49,10 +50,11 @@ export const CHANGES: ReadonlySet<Operation> = new Set([
   "write"
 ])
 
-/** How a call fails: with nothing done, with all of it done, or (writes and reads) with part of it done. */
+/** How a call fails: with nothing done, with all of it done, or (writes, fsync) with part of it. */
 export interface Fault {
   readonly code: string
-  readonly done: "none" | "all" | "part"
+  /** `short`: half of the bytes are read or written, and the call says that all is well. */
+  readonly done: "none" | "all" | "part" | "short"
 }
 
 /** A disk in use. */
@@ -94,8 +96,9 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
       const fault = mounted.fault(operation, path)
       try {
         if (fault === undefined) return Effect.succeed(run())
+        if (fault.done === "short") return Effect.succeed((part ?? run)())
         if (fault.done === "all") run()
-        if (fault.done === "part") (part ?? (() => {}))()
+        if (fault.done === "part") part?.()
         return Effect.fail(platformError(operation, path, fault.code))
       } catch (error) {
         if (error instanceof Refused) return Effect.fail(platformError(operation, path, error.code))
@@ -121,12 +124,17 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
         "write",
         path,
         () => put(write(mounted.disk, ino, bytes)),
-        () => put(write(mounted.disk, ino, bytes.slice(0, bytes.length >> 1)))
+        () => put(write(mounted.disk, ino, halfOf(bytes)))
       )
     return {
       [FileSystem.FileTypeId]: FileSystem.FileTypeId,
       stat: call("stat", path, () => infoOf(inodeAt(mounted.disk, ino), ino)),
-      sync: call("fsync", path, () => put(sync(mounted.disk, ino))),
+      sync: call(
+        "fsync",
+        path,
+        () => put(sync(mounted.disk, ino)),
+        () => put(forget(mounted.disk, ino))
+      ),
       write: (bytes) => Effect.as(append(bytes), bytes.length),
       writeAll: append,
       seek: cannot,
@@ -160,11 +168,20 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
           return fileOf(path, ino)
         })
       },
-      readDirectory: (path) => Effect.map(call("readdir", path, () => readDirectory(mounted.disk, path)), (names) => [...names]),
+      readDirectory: (path) =>
+        Effect.map(
+          call("readdir", path, () => readDirectory(mounted.disk, path)),
+          (names) => [...names]
+        ),
       readFile: (path) =>
         path === "/proc/sys/kernel/random/boot_id"
-          ? Effect.sync(() => new TextEncoder().encode(bootId()))
-          : call("read", path, () => readFile(mounted.disk, path).slice()),
+          ? call("read", path, () => new TextEncoder().encode(bootId()))
+          : call(
+              "read",
+              path,
+              () => readFile(mounted.disk, path).slice(),
+              () => halfOf(readFile(mounted.disk, path))
+            ),
       readLink: (path) => call("readlink", path, () => readLink(mounted.disk, path)),
       realPath: (path) => Effect.succeed(path),
       remove: (path, options) =>
@@ -182,6 +199,8 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
     })
   )
 }
+
+const halfOf = (bytes: Uint8Array): Uint8Array => bytes.slice(0, bytes.length >> 1)
 
 const inodeAt = (disk: Disk, ino: Ino): Inode => {
   const inode = disk.inodes.get(ino)

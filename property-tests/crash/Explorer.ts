@@ -21,6 +21,8 @@ export interface Bounds {
   readonly disks: ReadonlyArray<number>
   /** Of the moments after an earlier cut, one in so many is cut again. */
   readonly stride: number
+  /** What the first cut may be; anything unless it is said. */
+  readonly first?: "kill" | "power"
 }
 
 export interface Explored {
@@ -30,7 +32,11 @@ export interface Explored {
   readonly byCuts: ReadonlyArray<number>
   readonly sampledMoments: number
   /** The first sentence that turned out wrong, and how to get there. */
-  readonly violation: { readonly sentence: string; readonly message: string; readonly path: ReadonlyArray<string> } | null
+  readonly violation: {
+    readonly sentence: string
+    readonly message: string
+    readonly path: ReadonlyArray<string>
+  } | null
 }
 
 interface Start {
@@ -58,7 +64,7 @@ export const explore = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Boun
 }
 
 const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): Explored => {
-  const life = goals.some(({ aim }) => aim === "leave") ? goals : [...goals, { aim: "promote", revision: NEXT_GOOD } as const]
+  const life = [...goals, { aim: "promote", revision: NEXT_GOOD } as const]
   const known = new Set<string>()
   const starts: Array<Start> = [{ from: BLANK, cutsLeft: bounds.cuts, path: [] }]
   const byCuts = Array.from({ length: bounds.cuts + 1 }, () => 0)
@@ -82,10 +88,14 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): E
       byCuts[depth + 1] = (byCuts[depth + 1] ?? 0) + 1
       starts.push({ from, cutsLeft, path })
     }
-    add("kill", moment.disk, killed(moment.witness, false))
+    const only = depth === 0 ? bounds.first : undefined
+    if (only !== "power") add("kill", moment.disk, killed(moment.witness, false))
+    if (only === "kill") return
     const cuts = powerCuts(moment.disk, bounds.disks[depth])
     if (cuts.isSampled) sampledMoments++
-    cuts.disks.forEach((disk, index) => add(`power cut (${index} of ${cuts.disks.length})`, disk, rebooted(moment.witness)))
+    cuts.disks.forEach((disk, index) =>
+      add(`power cut (${index} of ${cuts.disks.length})`, disk, rebooted(moment.witness))
+    )
   }
 
   for (let start = starts.pop(); start !== undefined; start = starts.pop()) {
@@ -118,7 +128,7 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): E
 const total = (counts: ReadonlyArray<number>): number => counts.reduce((sum, count) => sum + count, 0)
 
 /** Two moments with the same key have the same futures: times are told as distances from now. */
-const keyOf = ({ disk, now, witness }: Omit<Moment, "label">, memory: string): string => {
+export const keyOf = ({ disk, now, witness }: Omit<Moment, "label">, memory: string): string => {
   const hash = createHash("sha1")
   const bootId = `boot-${witness.bootSeq}`
   const told = (text: string): string =>
@@ -147,7 +157,7 @@ const contentsOf = (disk: Disk): ReadonlyArray<string> => {
       case "file":
         texts.push(`${path} ${Buffer.from(inode.content).toString("latin1")}\n`)
         for (const { bytes, offset } of inode.pending) texts.push(`pending ${offset} ${bytes.length}\n`)
-        if (inode.pending.length > 0) texts.push(Buffer.from(inode.durable).toString("latin1"))
+        if (inode.durable !== inode.content) texts.push(Buffer.from(inode.durable).toString("latin1"))
         return
       case "directory": {
         texts.push(`${path}/\n`)
@@ -158,7 +168,8 @@ const contentsOf = (disk: Disk): ReadonlyArray<string> => {
           texts.push(`pending ${JSON.stringify(names.map(([name, child]) => [name, child === null]))}\n`)
           for (const [, child] of names) if (child !== null) visit(child, "pending")
         }
-        for (const child of inode.durable.values()) if (![...inode.entries.values()].includes(child)) visit(child, "lost")
+        for (const child of inode.durable.values())
+          if (![...inode.entries.values()].includes(child)) visit(child, "lost")
       }
     }
   }

@@ -5,28 +5,56 @@
  * matter of the machines' own properties. The power fails between the operations of the file system only: everything
  * else is in memory.
  */
-import { Cause, Context, Effect, Exit } from "effect"
-import type { AnyEventObject, AnyStateMachine } from "xstate"
+import { Cause, Context, Effect, Exit, Option, Redacted } from "effect"
+import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from "xstate"
 import { type BootOutcome, type Wiring, wiring } from "../../machines/index.ts"
 import { Identity, PullLoop } from "../../src/central/index.ts"
 import { ApplyEngine, ControlFiles, RunningConfig } from "../../src/config/index.ts"
 import { seedDocument } from "../../src/domain/index.ts"
-import { advance, doneEvent, errorEvent, type Instance, nextDue, start, stateName, step, type Command } from "../../src/statechart/Core.ts"
-import { IdentityStore } from "../../src/storage/index.ts"
-import { Redacted } from "effect"
+import {
+  advance,
+  doneEvent,
+  errorEvent,
+  type Instance,
+  nextDue,
+  start,
+  stateName,
+  step,
+  type Command
+} from "../../src/statechart/Core.ts"
 import { type Central, etagOf, type Revision, serialOf, TOKENS } from "./Central.ts"
 import type { Disk } from "./Disk.ts"
 import { CHANGES, mount, type Operation } from "./DiskFileSystem.ts"
 import { quarantined, seen } from "./Oracle.ts"
-import { baseOf, type Engine, type MachineId, processServices, referencesOf, type Services, type Surroundings } from "./Services.ts"
-import { began, evaluated, holdsNothing, killed, passed, rested, returned, stored, Violated, type Witness } from "./Witness.ts"
+import {
+  baseOf,
+  type Engine,
+  type MachineId,
+  processServices,
+  referencesOf,
+  type Services,
+  type Surroundings
+} from "./Services.ts"
+import {
+  began,
+  evaluated,
+  holdsNothing,
+  killed,
+  passed,
+  rested,
+  returned,
+  stored,
+  Violated,
+  type Witness
+} from "./Witness.ts"
 
 /** What a life is for, one after the other. */
 export type Goal =
   | { readonly aim: "join"; readonly url: string }
   | { readonly aim: "leave" }
   | { readonly aim: "promote"; readonly revision: Revision }
-  | { readonly aim: "rollBack"; readonly revision: Revision }
+  /** `times`: how often it has then been rolled back; each time after the first its retry is due at once. */
+  | { readonly aim: "rollBack"; readonly revision: Revision; readonly times?: number }
   | { readonly aim: "refresh" }
 
 /** A moment between two operations, from which the life can go on after a cut. */
@@ -45,6 +73,14 @@ export interface LifeOptions {
   readonly onMoment?: (moment: Moment) => void
   /** Asked when a boot has been evaluated: whether a life that was the same from here on has been lived already. */
   readonly isKnown?: (moment: Moment, memory: string) => boolean
+  /** Judges a boot evaluation in the witness's stead, where its disk did not always answer. */
+  readonly evaluated?: typeof evaluated
+  /** Told of each process before it starts. */
+  readonly onLaunch?: (moment: Moment) => void
+  /** Told of each step that a machine has taken. */
+  readonly onStep?: (id: MachineId, snapshot: AnyMachineSnapshot) => void
+  /** A command failed: true if its operator tries it again. */
+  readonly commandFailed?: (error: unknown) => boolean
 }
 
 interface RunningTask {
@@ -66,9 +102,14 @@ interface Process {
   ended: number | "killed" | null
 }
 
-type Handler = (input: unknown) => Effect.Effect<unknown, { readonly _tag: string; readonly message: string; readonly retryable?: boolean }>
+type Handler = (
+  input: unknown
+) => Effect.Effect<unknown, { readonly _tag: string; readonly message: string; readonly retryable?: boolean }>
 
 const WIRING: Wiring = wiring
+const isRestarting = (state: string): boolean => state.startsWith("restarting")
+/** Longer than the first wait before a revision that was rolled back is tried again. */
+const RETRY_DUE_MS = 7_200_000
 /** Steps within which every goal is reached; a life that needs more is stuck. */
 const PATIENCE = 8_000
 
@@ -141,9 +182,15 @@ export class Life {
       case "promote":
         this.around.central.serving = goal.revision
         return this.until(() => this.hasPromoted(goal.revision))
-      case "rollBack":
+      case "rollBack": {
         this.around.central.serving = goal.revision
-        return this.until(() => this.hasRolledBack(goal.revision))
+        const times = goal.times ?? 1
+        if (times > 1 && !this.hasRolledBack(goal.revision, times)) {
+          const { uptime, wall } = this.around.now
+          this.around.now = { uptime, wall: wall + RETRY_DUE_MS }
+        }
+        return this.until(() => this.hasRolledBack(goal.revision, times))
+      }
       case "refresh": {
         const before = this.witness.facts?.serial ?? 0
         this.around.central.refuses = true
@@ -165,11 +212,11 @@ export class Life {
     return facts.promoted.includes(etag) && this.process.boot.running.etag === etag && this.rests
   }
 
-  private hasRolledBack(revision: Revision): boolean {
+  private hasRolledBack(revision: Revision, times: number): boolean {
     const { facts } = this.witness
     if (facts === null || this.process?.boot == null) return false
     const etag = etagOf(revision, facts.url)
-    const isBad = quarantined(seen(this.disk), etag)
+    const isBad = (quarantined(seen(this.disk), etag)?.attempts ?? 0) >= times
     return isBad && this.process.boot.running.etag !== etag && this.rests
   }
 
@@ -194,7 +241,10 @@ export class Life {
 
   /** `holdfast leave`: the daemon stops, the intent is written, and the command carries it out. */
   private leave(): void {
+    // After a cut the next boot comes before anything that an operator could do.
+    if (this.witness.leaving !== null) this.until(() => this.process?.boot != null)
     this.stop()
+    if (this.witness.facts === null) return
     this.witness = { ...this.witness, leaving: { returned: false } }
     this.command(Effect.flatMap(ControlFiles, (control) => control.writeLeave))
     this.witness = { ...this.witness, leaving: { returned: true } }
@@ -205,7 +255,10 @@ export class Life {
 
   private command<E>(effect: Effect.Effect<void, E, ControlFiles>): void {
     const exit = Effect.runSyncExitWith(Context.merge(this.references, this.base))(effect)
-    if (Exit.isFailure(exit)) throw new Error(`a command failed: ${Cause.pretty(exit.cause)}`)
+    if (Exit.isSuccess(exit)) return
+    const failure = exit.cause.reasons.find(Cause.isFailReason)
+    if (failure !== undefined && this.options.commandFailed?.(failure.error) === true) return this.command(effect)
+    throw new Error(`a command failed: ${Cause.pretty(exit.cause)}`)
   }
 
   private stop(): void {
@@ -233,6 +286,7 @@ export class Life {
   // -------------------------------------------------------------------------------------------- one process
 
   private launch(): void {
+    this.options.onLaunch?.(this.at("launch"))
     const process: Process = {
       services: processServices(this.options.engine, this.base, this.references),
       instances: new Map(),
@@ -286,12 +340,19 @@ export class Life {
     if (process === null) return
     const before = this.stateOf(id)
     process.instances.set(id, instance)
+    this.options.onStep?.(id, instance.snapshot)
     for (const command of commands) this.obey(process, id, command)
-    // A poll that was in flight is answered while the process that flipped is about to end.
-    if (id === "configApply" && before !== "restarting" && this.stateOf(id) === "restarting") {
-      this.send("configApply", { type: "POLL_CONFIRMED" })
-      this.send("configApply", { type: "POLL_SETTLED" })
-    }
+    if (id === "configApply" && !isRestarting(before) && isRestarting(this.stateOf(id))) this.answerLate(process)
+  }
+
+  /** A poll that was in flight is answered after the flip, before the process has begun to end. */
+  private answerLate(process: Process): void {
+    this.deliver("configApply", { type: "POLL_CONFIRMED" })
+    this.deliver("configApply", { type: "POLL_SETTLED" })
+    const task = process.tasks.find(({ machine }) => machine === "configApply")
+    if (task === undefined) return
+    process.tasks = process.tasks.filter((one) => one !== task)
+    this.carryOut(process, task)
   }
 
   private obey(process: Process, id: MachineId, command: Command): void {
@@ -318,10 +379,14 @@ export class Life {
 
   private evaluated(process: Process, boot: BootOutcome): void {
     process.boot = boot
-    this.witness = evaluated(this.witness, boot, process.found, seen(this.disk))
+    this.witness = (this.options.evaluated ?? evaluated)(this.witness, boot, process.found, seen(this.disk))
     const memory = JSON.stringify([boot, process.instances.get("configApply")?.snapshot.context])
     if (this.options.isKnown?.(this.at("boot evaluated"), memory) === true) throw KNOWN
-    this.inside(process, Effect.flatMap(RunningConfig, (running) => running.freeze(boot)))
+    const frozen = this.inside(
+      process,
+      Effect.flatMap(RunningConfig, (running) => running.freeze(boot))
+    )
+    if (Exit.isFailure(frozen)) throw Cause.squash(frozen.cause)
   }
 
   private inside<A, E>(process: Process, effect: Effect.Effect<A, E, Services>): Exit.Exit<A, E> {
@@ -333,10 +398,13 @@ export class Life {
     const isApply = task.machine === "configApply"
     if (isApply) this.witness = began(this.witness, task.src, task.input, process, seen(this.disk))
     const handlers = this.handlersOf(process, task.machine)
-    const exit = this.inside(process, Effect.suspend(() => handlers[task.src]?.(task.input) ?? Effect.die("no handler")))
+    const exit = this.inside(
+      process,
+      Effect.suspend(() => handlers[task.src]?.(task.input) ?? Effect.die("no handler"))
+    )
     if (Exit.isSuccess(exit)) {
       if (isApply) this.witness = returned(this.witness, task.src, task.input)
-      if (task.src === "bootstrap" || task.src === "refresh") this.noteIdentity(process)
+      if (!isApply) this.noteIdentity(process)
       return this.result(process, task, doneEvent(task.id, exit.value))
     }
     const failure = exit.cause.reasons.find(Cause.isFailReason)
@@ -360,11 +428,15 @@ export class Life {
     return service.tasks as unknown as Readonly<Record<string, Handler>>
   }
 
+  /** A credential that was stored, or found and used, is one that must not be lost. */
   private noteIdentity(process: Process): void {
-    const known = this.inside(process, Effect.flatMap(IdentityStore, (store) => store.read))
-    if (Exit.isFailure(known) || this.witness.facts === null) return
-    const entry = known.value.file.identities[this.witness.facts.url]
-    if (entry !== undefined) this.witness = stored(this.witness, serialOf(Redacted.value(entry.jwt)))
+    const known = this.inside(
+      process,
+      Effect.flatMap(Identity, (identity) => Effect.all([identity.current, identity.storageProblem]))
+    )
+    // What could not be stored, and was said so, is used from memory.
+    if (Exit.isFailure(known) || known.value[1] !== null || Option.isNone(known.value[0])) return
+    this.witness = stored(this.witness, serialOf(Redacted.value(known.value[0].value.jwt)))
   }
 
   private carryOutForDaemon(process: Process, task: RunningTask): void {

@@ -18,6 +18,7 @@ export interface SeenSlot {
 export interface SeenQuarantine {
   readonly etag: string
   readonly reason: string
+  readonly attempts: number
 }
 
 export interface SeenMarker {
@@ -141,8 +142,8 @@ export const slotOf = (now: Seen, slot: SlotName): SeenSlot | null => {
 export const activeSlotOf = (now: Seen): SeenSlot | null =>
   now.active === "a" || now.active === "b" ? slotOf(now, now.active) : null
 
-export const quarantined = (now: Seen, etag: string | null): boolean =>
-  now.state !== null && now.state !== "damaged" && now.state.quarantine.some((entry) => entry.etag === etag)
+export const quarantined = (now: Seen, etag: string | null): SeenQuarantine | undefined =>
+  now.state === null || now.state === "damaged" ? undefined : now.state.quarantine.find((entry) => entry.etag === etag)
 
 export const markerOf = (now: Seen): SeenMarker | undefined =>
   now.state === null || now.state === "damaged" ? undefined : now.state.marker
@@ -150,7 +151,12 @@ export const markerOf = (now: Seen): SeenMarker | undefined =>
 /** Intact, and promoted or a copy of the seed, and not quarantined. */
 export const isUsable = (now: Seen, slot: SlotName): boolean => {
   const found = slotOf(now, slot)
-  return found !== null && found.intact && (found.promoted || found.etag === null) && !quarantined(now, found.etag)
+  return (
+    found !== null &&
+    found.intact &&
+    (found.promoted || found.etag === null) &&
+    quarantined(now, found.etag) === undefined
+  )
 }
 
 /** The revision to fall back on: the active one if promoted, else the other one if promoted. */

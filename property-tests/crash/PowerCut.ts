@@ -66,7 +66,7 @@ const settled = (inode: Inode, fates: Fates): Inode => {
   if (inode.kind === "directory") {
     return inode.pending.length === 0 ? inode : settledDirectory(inode, fates)
   }
-  if (inode.pending.length === 0) return inode
+  if (inode.content === inode.durable) return inode
   let content = inode.durable
   for (const pending of inode.pending) {
     const { bytes, offset } = pending
@@ -132,10 +132,12 @@ export const powerCuts = (
 }
 
 const everyCombination = (choices: ReadonlyArray<Choice>): ReadonlyArray<Fates> =>
-  choices.reduce<ReadonlyArray<ReadonlyArray<readonly [number, WriteFate]>>>(
-    (all, { fates, seq }) => fates.flatMap((fate) => all.map((one) => [...one, [seq, fate] as const])),
-    [[]]
-  ).map((pairs) => new Map(pairs))
+  choices
+    .reduce<ReadonlyArray<ReadonlyArray<readonly [number, WriteFate]>>>(
+      (all, { fates, seq }) => fates.flatMap((fate) => all.map((one) => [...one, [seq, fate] as const])),
+      [[]]
+    )
+    .map((pairs) => new Map(pairs))
 
 /** All lost, all kept, each alone lost, each alone kept, in each of its fates; the rest at random. */
 const sampled = (choices: ReadonlyArray<Choice>, bound: number, random: (limit: number) => number) => {

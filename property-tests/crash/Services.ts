@@ -1,6 +1,6 @@
 /** The real services of one process, on a mounted disk and a simulated network. What a mutant replaces is named here. */
 import { NodePath } from "@effect/platform-node"
-import { Clock, Context, Effect, Layer, Random, References, Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Random, References, Scope, Stream } from "effect"
 import type { AnyStateMachine } from "xstate"
 import { catalogue } from "../../machines/index.ts"
 import { Identity, PullLoop } from "../../src/central/index.ts"
@@ -75,7 +75,7 @@ const clockOf = (around: Surroundings): Clock.Clock => {
     currentTimeNanos: Effect.sync(() => BigInt(Math.round(millis())) * 1_000_000n),
     monotonicTimeNanosUnsafe: nanos,
     monotonicTimeNanos: Effect.sync(nanos),
-    sleep: () => Effect.never
+    sleep: (duration) => (Duration.toMillis(duration) > 0 ? Effect.never : Effect.void)
   }
 }
 
@@ -92,7 +92,10 @@ const plugins = Layer.merge(
     PluginCatalogue,
     PluginCatalogue.of({ known: Effect.succeed(known), environment: Effect.succeed("environment") })
   ),
-  Layer.succeed(PinInstaller, PinInstaller.of({ install: () => Effect.succeed(null), missing: () => Effect.succeed([]) }))
+  Layer.succeed(
+    PinInstaller,
+    PinInstaller.of({ install: () => Effect.succeed(null), missing: () => Effect.succeed([]) })
+  )
 )
 
 const baseLayer = (engine: Engine, around: Surroundings) =>
@@ -102,9 +105,21 @@ const baseLayer = (engine: Engine, around: Surroundings) =>
     Layer.provideMerge(engine.durableFiles),
     Layer.provideMerge(Home.layerOf(HOME)),
     Layer.provideMerge(
-      Layer.mergeAll(layerMounted(around.mounted, () => around.bootId), NodePath.layer, uptimeLayer(around))
+      Layer.mergeAll(
+        layerMounted(around.mounted, () => around.bootId),
+        NodePath.layer,
+        uptimeLayer(around)
+      )
     ),
-    Layer.provideMerge(Layer.mergeAll(layerCentral(() => around.central, () => around.now.wall), Version.layerOf("1.0.0")))
+    Layer.provideMerge(
+      Layer.mergeAll(
+        layerCentral(
+          () => around.central,
+          () => around.now.wall
+        ),
+        Version.layerOf("1.0.0")
+      )
+    )
   )
 
 const uptimeLayer = (around: Surroundings) =>

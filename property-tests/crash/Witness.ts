@@ -5,8 +5,17 @@
  * failed, and reads the disk by itself. What was begun and not seen to return may have happened or not.
  */
 import type { BootOutcome, StateFile } from "../../machines/index.ts"
-import { documentOf, etagOf, MAIN_URL, OTHER_URL, revisionOf, serialOf, TOKENS } from "./Central.ts"
-import { activeSlotOf, isUsable, lastKnownGood, markerOf, quarantined, type Seen, type SlotName, slotOf } from "./Oracle.ts"
+import { documentOf, MAIN_URL, OTHER_URL, revisionOf, serialOf, TOKENS } from "./Central.ts"
+import {
+  activeSlotOf,
+  isUsable,
+  lastKnownGood,
+  markerOf,
+  quarantined,
+  type Seen,
+  type SlotName,
+  slotOf
+} from "./Oracle.ts"
 
 /** The sentences, by the name under which mutants are killed. */
 export const SENTENCES = {
@@ -83,7 +92,15 @@ export interface Witness {
   readonly leaving: { readonly returned: boolean } | null
 }
 
-export const NEWBORN: Witness = { goal: 0, issued: 0, bootSeq: 1, crashed: false, facts: null, joining: null, leaving: null }
+export const NEWBORN: Witness = {
+  goal: 0,
+  issued: 0,
+  bootSeq: 1,
+  crashed: false,
+  facts: null,
+  joining: null,
+  leaving: null
+}
 
 const newFleet = (url: string): Facts => ({
   url,
@@ -118,7 +135,7 @@ const fleetOn = (now: Seen, boot: BootOutcome): string | null => {
 }
 
 /** Nothing of a fleet: what `leave` must have removed. */
-const REMAINS = /\/(a|b|active|seed\.json|join\.json|leave\.json|identity(\.bak)?\.json|trust\.json)(\/|$)|\.(tmp|new|old)$/
+const REMAINS = /\/(a|b|active|leave\.json|(seed|join|identity|trust)(\.bak)?\.json)(\/|$)|\.(tmp|new|old|unreadable)$/
 
 export const holdsNothing = (now: Seen): void => {
   const left = now.paths.filter((path) => REMAINS.test(path))
@@ -183,7 +200,7 @@ const judged = (known: Facts, boot: BootOutcome, before: Seen, now: Seen, crashe
   hold("bareBeforeTheFirst", running.slot !== null || !facts.flipped, () => `runs ${running.source}`)
   const good = facts.promoted.at(-1) ?? null
   hold("lkgByPromotionOnly", lastKnownGood(now) === good, () => `${lastKnownGood(now)} instead of ${good}`)
-  hold("activeNotQuarantined", !quarantined(now, etag), () => `${etag}`)
+  hold("activeNotQuarantined", quarantined(now, etag) === undefined, () => `${etag}`)
   const armed = marker !== undefined && markerOf(before)?.etag !== marker.etag
   hold("armsAfterLoss", !armed || before.state === null || before.state === "damaged", () => `${marker?.etag}`)
   if (marker !== undefined && boot.probation) {
@@ -212,7 +229,7 @@ const slotsAreWhole = (facts: Facts, now: Seen): void => {
 
 const remembers = (facts: Facts, now: Seen, etag: string | null): void => {
   const saved = markerOf(now)?.saved_quarantine?.etag
-  const known = (one: string) => quarantined(now, one) || one === etag || one === saved
+  const known = (one: string) => quarantined(now, one) !== undefined || one === etag || one === saved
   const forgotten = facts.ran.filter((one) => !known(one))
   hold("rolledBackIsQuarantined", forgotten.length === 0, () => forgotten.join())
   const lost = facts.bad.filter((one) => !known(one))
@@ -260,7 +277,9 @@ export const began = (witness: Witness, src: string, input: unknown, process: Pr
     case "writeState": {
       const { state } = input as { readonly state: StateFile }
       const fresh = state.marker !== undefined && state.marker.etag !== markerOf(now)?.etag
-      return fresh ? withFacts(witness, (facts) => ({ ...facts, kills: 0, crashes: 0, starts: 0, spentMs: 0 })) : witness
+      return fresh
+        ? withFacts(witness, (facts) => ({ ...facts, kills: 0, crashes: 0, starts: 0, spentMs: 0 }))
+        : witness
     }
     default:
       return witness
@@ -297,7 +316,7 @@ export const returned = (witness: Witness, src: string, input: unknown): Witness
 }
 
 export const stored = (witness: Witness, serial: number): Witness =>
-  withFacts({ ...witness, issued: serial }, (facts) => ({ ...facts, serial }))
+  withFacts({ ...witness, issued: Math.max(witness.issued, serial) }, (facts) => ({ ...facts, serial }))
 
 /** The process is gone without a word; `byPlugin` if plugin code did it. */
 export const killed = (witness: Witness, byPlugin: boolean): Witness => ({
@@ -337,7 +356,6 @@ export const survivedCut = (witness: Witness, now: Seen): void => {
   const { facts, joining, leaving } = witness
   if (facts === null || joining !== null || leaving !== null) return
   credentialIsThere(facts, now)
-  if (facts.seedRetired) hold("tokenGone", now.holding(TOKENS[facts.url] ?? "?").length === 0, () => "after a power cut")
+  if (facts.seedRetired)
+    hold("tokenGone", now.holding(TOKENS[facts.url] ?? "?").length === 0, () => "after a power cut")
 }
-
-export { etagOf }
