@@ -1,21 +1,26 @@
-import * as http from "node:http"
-import { builtinModules } from "node:module"
-import { defineConfig, type Plugin } from "rolldown"
+import { defineConfig, type Plugin, type RolldownOptions } from "rolldown"
 
-// Importing node:http as an ES module reads all of its exports, WebSocket among them, and so loads the whole of Node's
-// fetch implementation: 14 MB and 15 ms that a daemon or command does not need. The same module object without that.
-const lazyExports = new Set(["WebSocket", "CloseEvent", "MessageEvent", "default"])
-const leanHttp: Plugin = {
-  name: "lean-node-http",
-  resolveId: (id) => (id === "node:http" ? "\0lean:node:http" : undefined),
+// An ES import of one of these reads all that it exports, and so loads what Node itself loads lazily: node:http brings
+// the whole of fetch (14 MB), node:tls its root certificates, node:crypto every algorithm. In the bundle such a module is
+// loaded when something of it is first used. The entry is left alone, for it runs on Nodes without `getBuiltinModule`.
+const lazyModules = new Set(["child_process", "crypto", "fs", "http", "readline", "tls"])
+const lazyBuiltins: Plugin = {
+  name: "lazy-builtins",
+  resolveId: (id, importer, { kind }) => {
+    const name = id.replace(/^node:/, "")
+    const wanted = kind === "import-statement" && importer?.endsWith("/src/main.ts") === false && lazyModules.has(name)
+    return wanted ? `\0lazy:${name}` : undefined
+  },
   load: (id) => {
-    if (id !== "\0lean:node:http") return undefined
-    const names = Object.keys(http).filter((name) => !lazyExports.has(name) && /^\w+$/.test(name))
-    return `const http = process.getBuiltinModule("node:http")\nexport default http\nexport const { ${names.join(", ")} } = http\n`
+    if (!id.startsWith("\0lazy:")) return undefined
+    const name = `node:${id.slice("\0lazy:".length)}`
+    const exported = Object.keys(process.getBuiltinModule(name) ?? {}).filter((key) => /^\w+$/.test(key))
+    const getters = exported.map((key) => `get ${key}() { return process.getBuiltinModule("${name}").${key} }`)
+    return `module.exports = {\n${getters.join(",\n")}\n}\n`
   }
 }
 
-// The HTTP server's package brings a WebSocket server that nothing here uses, and with it TLS, zlib and https.
+// The HTTP server's package brings a WebSocket server that nothing here uses.
 const noWebSockets: Plugin = {
   name: "no-websockets",
   resolveId: (id) => (id === "ws" ? "\0none:ws" : undefined),
@@ -26,22 +31,49 @@ const noWebSockets: Plugin = {
   }
 }
 
-export default defineConfig({
-  input: { main: "src/main.ts" },
+// The second bundle, beside the chunks of the first.
+const ownDaemon: Plugin = {
+  name: "own-daemon",
+  resolveId: (id) => (id.endsWith("/daemon/index.ts") ? { id: "./daemon.js", external: true } : undefined)
+}
+
+const common: RolldownOptions = {
   platform: "node",
-  external: (id) => id !== "node:http" && (id.startsWith("node:") || builtinModules.includes(id)),
-  plugins: [leanHttp, noWebSockets],
+  // Nothing reads a property for its side effects; without this, node:zlib comes with the HTTP server's package.
+  treeshake: { propertyReadSideEffects: false },
   tsconfig: false,
-  transform: { target: "node22" },
-  output: {
-    dir: "dist",
-    format: "esm",
-    cleanDir: true,
-    entryFileNames: "[name].js",
-    chunkFileNames: "chunks/[name]-[hash].js",
-    banner: (chunk) => (chunk.isEntry ? "#!/usr/bin/env node" : ""),
-    // Small on disk and in memory, and a stack trace still names what it went through.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
-    sourcemap: false
+  transform: { target: "node22" }
+}
+
+const output: RolldownOptions["output"] = {
+  dir: "dist",
+  format: "esm",
+  // A single other character makes a file twice as large in memory.
+  charset: "ascii",
+  // Small on disk and in memory, and a stack trace still names what it went through.
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+  sourcemap: false
+}
+
+export default defineConfig([
+  {
+    ...common,
+    input: { main: "src/main.ts" },
+    plugins: [lazyBuiltins, noWebSockets, ownDaemon],
+    output: {
+      ...output,
+      cleanDir: true,
+      entryFileNames: "[name].js",
+      chunkFileNames: "chunks/[name]-[hash].js",
+      banner: (chunk) => (chunk.isEntry ? "#!/usr/bin/env node" : "")
+    }
+  },
+  // The daemon is one file with what it needs and nothing else: one read, one entry of the compile cache, and code of
+  // the commands neither loaded nor compiled.
+  {
+    ...common,
+    input: { daemon: "src/daemon/index.ts" },
+    plugins: [lazyBuiltins, noWebSockets],
+    output: { ...output, entryFileNames: "chunks/[name].js", codeSplitting: false }
   }
-})
+])

@@ -1,12 +1,15 @@
 // The program's entry. It must parse and link on Nodes older than the one Holdfast needs (it is what explains the
 // difference), so: no newer syntax, nothing but Node's own modules at the top, and `node:module` as a default import,
-// because a named import of `enableCompileCache` fails at link time on Node 20.
+// because a named import of `enableCompileCache` fails at link time on Node 20. Importing `node:fs` or `node:process` would
+// read all of their exports, and so load streams, promises and standard input, for every command.
 //
 // @effect-diagnostics nodeBuiltinImport:off globalConsole:off processEnv:off globalTimers:off asyncFunction:off - runs before any Effect runtime exists
-import { readFileSync, realpathSync } from "node:fs"
+import type * as Fs from "node:fs"
 import module from "node:module"
-import process from "node:process"
 import { fileURLToPath } from "node:url"
+
+const require = module.createRequire(import.meta.url)
+const { readFileSync, realpathSync }: typeof Fs = require("node:fs")
 
 /** The oldest Node that `@effect/platform-node` and `node:sqlite` work with, as [major, minor]. */
 const oldest = [22, 19] as const
@@ -75,7 +78,7 @@ function outliveReaders(): void {
 function pinnedNode(): string | undefined {
   try {
     const name = `node-${process.platform}-${process.arch}`
-    return realpathSync(module.createRequire(import.meta.url).resolve(`${name}/bin/node`))
+    return realpathSync(require.resolve(`${name}/bin/node`))
   } catch {
     return undefined
   }

@@ -85,10 +85,12 @@ export interface ApiOptions {
   readonly port: number
   readonly token: Redacted.Redacted<string>
   readonly status: Effect.Effect<Status>
+  /** Told the API's URL as soon as it answers. */
+  readonly listening: (url: string) => Effect.Effect<void, never, Fleet>
 }
 
-/** Opens the API on both loopback addresses until the scope closes, and gives its URL. */
-export const serveApi = Effect.fn("daemon.api")(function* ({ port, status, token }: ApiOptions) {
+/** Opens the API on both loopback addresses until the scope closes. */
+export const serveApi = Effect.fn("daemon.api")(function* ({ listening, port, status, token }: ApiOptions) {
   const fleet = yield* Fleet
   const app = yield* HttpRouter.toHttpEffect(routes(status, fleet, yield* Version))
   const doors = withDoors({
@@ -97,14 +99,12 @@ export const serveApi = Effect.fn("daemon.api")(function* ({ port, status, token
     isOpen: (method, path) => (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health")
   })
   const serveOn = Effect.fnUntraced(function* (host: string, wanted: number) {
-    const listening = yield* listen({ host, port: wanted })
-    yield* HttpServer.serveEffect(jsonErrors(doors(app))).pipe(
-      Effect.provideService(HttpServer.HttpServer, listening.server)
-    )
-    return listening.port
+    const { port, server } = yield* listen({ host, port: wanted })
+    yield* HttpServer.serveEffect(jsonErrors(doors(app))).pipe(Effect.provideService(HttpServer.HttpServer, server))
+    return port
   })
   const real = yield* serveOn("127.0.0.1", port)
-  // A machine without IPv6 has no ::1; one loopback address is enough.
+  yield* listening(`http://${urlHost("127.0.0.1")}:${real}`)
+  // A machine without IPv6 has no ::1; one loopback address is enough, and nobody waits for the other.
   yield* serveOn("::1", real).pipe(Effect.catch((error) => Effect.logDebug(error.message)))
-  return `http://${urlHost("127.0.0.1")}:${real}`
 })

@@ -2,7 +2,6 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { Effect, Layer } from "effect"
-import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient } from "effect/http"
 import { wiring } from "../../machines/index.ts"
 import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
@@ -17,7 +16,7 @@ import { timeScale } from "./Settings.ts"
 
 const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
 
-const world = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClient.layer, SecureRandom.layerWebCrypto)
+const world = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClient.layer)
 
 const base = Layer.mergeAll(Home.layer, Version.layer, uptimeLayer, Journal.layer, Switchboard.layer(wiring)).pipe(
   Layer.provideMerge(world)
@@ -34,7 +33,8 @@ const plugins = Layer.mergeAll(pinInstallerLayer, pluginHostLayer).pipe(
 )
 
 const config = ApplyEngine.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(Inspection.layer, RunningConfig.layer, Offers.layer)),
+  Layer.provideMerge(Layer.mergeAll(RunningConfig.layer, Offers.layer)),
+  Layer.provideMerge(Inspection.layer),
   Layer.provideMerge(ControlFiles.layer),
   Layer.provideMerge(plugins)
 )

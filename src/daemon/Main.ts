@@ -5,6 +5,8 @@ import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, type StorageError } from "../storage/index.ts"
 import { apiToken } from "./ApiToken.ts"
+import { keepCompiledCode } from "./CompiledCode.ts"
+import { Fleet } from "./Fleet.ts"
 import { runMachines } from "./Machines.ts"
 import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
@@ -71,18 +73,27 @@ export const runDaemon = Effect.gen(function* () {
     token,
     status,
     apiUrl,
-    writeStatus: statusFile.write
+    writeStatus: onceEvaluated(statusFile.write)
   })
   yield* handleSignals({
     stop: daemon.send({ type: "STOP_REQUESTED", leave: false }),
     stopNow: daemon.send({ type: "INTERRUPTED_AGAIN" })
   })
+  yield* daemon
+    .until((snapshot) => snapshot.hasTag("running"))
+    .pipe(Effect.andThen(keepCompiledCode), Effect.forkScoped)
   const switchboard = yield* Switchboard
   const ended = yield* Effect.raceAllFirst([ending, switchboard.fatal, refuseScaledTimeElsewhere])
-  yield* noteStopped(status)
+  yield* onceEvaluated(noteStopped(status))
   if (ended.cut !== null) yield* Effect.logWarning(`what was cut: ${ended.cut}`)
   yield* Effect.logInfo("daemon stopped").pipe(Effect.annotateLogs({ code: ended.code, reason: ended.reason }))
   return ended
+})
+
+/** A process that is stopped during boot evaluation has no status: the one that is written waits for it. */
+const onceEvaluated = Effect.fnUntraced(function* <R>(write: Effect.Effect<void, never, R>) {
+  const { daemon } = yield* (yield* Fleet).machines
+  if ((yield* daemon.current).context.boot !== null) yield* write
 })
 
 const noteStopped = (status: Effect.Effect<Status>) =>

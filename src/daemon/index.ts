@@ -24,7 +24,9 @@ export const daemonMain = (): void => {
     Effect.map(({ code }) => code),
     Effect.scoped,
     Effect.catchCause((cause) => Effect.as(report(cause), EXIT_REFUSED)),
-    Effect.provide(logs.pipe(Layer.provideMerge(daemonLayer)))
+    Effect.provide(logs.pipe(Layer.provideMerge(daemonLayer))),
+    // No span is exported yet, and making them costs every start 5 ms.
+    Effect.withTracerEnabled(false)
   )
   Effect.runFork(program).addObserver((exit) => {
     // Before there are logs: a setting that cannot be used.

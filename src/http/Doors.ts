@@ -31,13 +31,14 @@ export const withDoors = (options: DoorOptions) => {
     Effect.gen(function* () {
       const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
       const host = hostOf(headers.host)
-      if (host === undefined || !(isLoopbackHost(host.hostname) || known.has(host.hostname))) return yield* foreignHost
+      if (host === undefined || !(isLoopbackHost(host.hostname) || known.has(host.hostname)))
+        return yield* foreignHost()
       const writes = method !== "GET" && method !== "HEAD"
-      if (writes && isForeign(headers.origin, headers["sec-fetch-site"], host)) return yield* foreignOrigin
+      if (writes && isForeign(headers.origin, headers["sec-fetch-site"], host)) return yield* foreignOrigin()
       const given = bearerToken(headers.authorization)
       const authenticated = Option.isSome(given) && (yield* equalSecrets(given.value, options.token))
       const path = url.split("?", 1)[0] ?? url
-      if (!authenticated && !options.isOpen(method, path)) return yield* unauthorized
+      if (!authenticated && !options.isOpen(method, path)) return yield* unauthorized()
       return yield* app.pipe(
         Effect.provideService(Authenticated, authenticated),
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(MAX_BODY_BYTES))
@@ -59,21 +60,24 @@ const isForeign = (origin: string | undefined, site: string | undefined, host: U
   site === "cross-site" ||
   (origin !== undefined && origin !== `http://${host.host}` && origin !== `https://${host.host}`)
 
-const foreignHost = new HttpFailure({
-  status: 403,
-  error: "host_not_allowed",
-  detail: "The Host header is not a name of this server: use the address that it prints at start."
-})
+const foreignHost = () =>
+  new HttpFailure({
+    status: 403,
+    error: "host_not_allowed",
+    detail: "The Host header is not a name of this server: use the address that it prints at start."
+  })
 
-const foreignOrigin = new HttpFailure({
-  status: 403,
-  error: "origin_not_allowed",
-  detail: "A page of another origin may not change anything here: use this server's own page, or a program."
-})
+const foreignOrigin = () =>
+  new HttpFailure({
+    status: 403,
+    error: "origin_not_allowed",
+    detail: "A page of another origin may not change anything here: use this server's own page, or a program."
+  })
 
-const unauthorized = new HttpFailure({
-  status: 401,
-  error: "unauthorized",
-  detail: "Send this server's token as `Authorization: Bearer …`.",
-  headers: { "www-authenticate": "Bearer" }
-})
+const unauthorized = () =>
+  new HttpFailure({
+    status: 401,
+    error: "unauthorized",
+    detail: "Send this server's token as `Authorization: Bearer …`.",
+    headers: { "www-authenticate": "Bearer" }
+  })

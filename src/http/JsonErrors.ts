@@ -15,15 +15,16 @@ export const jsonErrors = <E, R>(
       ? Effect.interrupt
       : Option.match(Option.flatMap(Cause.findErrorOption(cause), foreseen), {
           onSome: (failure) => Effect.succeed(failureResponse(failure)),
-          onNone: () => Effect.as(Effect.logError("a request failed", cause), failureResponse(internalError))
+          onNone: () => Effect.as(Effect.logError("a request failed", cause), failureResponse(internalError()))
         })
   )
 
-const internalError = new HttpFailure({
-  status: 500,
-  error: "internal_error",
-  detail: "The server failed to answer this request; its log says why."
-})
+const internalError = () =>
+  new HttpFailure({
+    status: 500,
+    error: "internal_error",
+    detail: "The server failed to answer this request; its log says why."
+  })
 
 const foreseen = (error: unknown): Option.Option<HttpFailure> => {
   if (Predicate.isTagged(error, "HttpFailure") && error instanceof HttpFailure) return Option.some(error)

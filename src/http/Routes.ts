@@ -11,18 +11,25 @@ export const mountRoutes = <const Routes extends ReadonlyArray<HttpRouter.Route<
   Layer.merge(HttpRouter.addAll(routes), methodGuard(routes))
 
 const methodGuard = (routes: ReadonlyArray<Pick<HttpRouter.Route, "method" | "path">>) => {
-  const paths = FindMyWay.make<ReadonlySet<string>>()
-  for (const [path, methods] of methodsByPath(routes)) paths.on("GET", path, methods)
+  const makePaths = Effect.sync(() => {
+    const paths = FindMyWay.make<ReadonlySet<string>>()
+    for (const [path, methods] of methodsByPath(routes)) paths.on("GET", path, methods)
+    return paths
+  })
   return HttpRouter.use((router) =>
-    router.addGlobalMiddleware((app) =>
-      Effect.catchIf(
-        app,
-        (error) => isRouteNotFound(error),
-        (notFound) =>
-          Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
-            const methods = paths.find("GET", url)?.handler
-            return methods === undefined ? Effect.fail(notFound) : Effect.succeed(methodNotAllowed(method, methods))
-          })
+    // Made for the first request that finds no route: most servers never see one.
+    Effect.flatMap(Effect.cached(makePaths), (paths) =>
+      router.addGlobalMiddleware((app) =>
+        Effect.catchIf(
+          app,
+          (error) => isRouteNotFound(error),
+          (notFound) =>
+            Effect.gen(function* () {
+              const { method, url } = yield* HttpServerRequest.HttpServerRequest
+              const methods = (yield* paths).find("GET", url)?.handler
+              return methods === undefined ? yield* Effect.fail(notFound) : methodNotAllowed(method, methods)
+            })
+        )
       )
     )
   )

@@ -5,13 +5,15 @@
  * here reads a clock, waits or runs: delays become timers in the instance, invoked tasks become `Start` and `Stop`.
  */
 import {
-  initialTransition,
   transition,
+  type AnyActorLogic,
+  type AnyActorScope,
   type AnyMachineSnapshot,
   type AnyStateMachine,
   type EventFromLogic,
   type EventObject,
   type InputFrom,
+  type Snapshot,
   type SnapshotFrom,
   type StateValue
 } from "xstate"
@@ -68,7 +70,7 @@ export const MAX_FIRINGS = 1_000
 
 /** The first instance of a machine, evaluated from its facts. */
 export const start = <M extends AnyStateMachine>(chart: Chart<M>, facts: InputFrom<M>, now: Now): Outcome<M> => {
-  const [snapshot, effects] = initialTransition<AnyStateMachine>(chart.machine, facts)
+  const [snapshot, effects] = purely((scope) => chart.machine.getInitialSnapshot(scope, facts))
   return settle<M>(chart, snapshot, [], effects, now)
 }
 
@@ -190,6 +192,22 @@ const isAdmissible = <M extends AnyStateMachine>(instance: Instance<M>, event: E
 
 const RESULT = /^xstate\.(?:done|error)\.actor\.(.*)$/
 
+/**
+ * What a machine computes and asks for. XState's pure functions first make an actor of the logic that they are given, and
+ * of a machine that means its first state worked out again, from no input. This logic has none, which halves a transition.
+ */
+const purely = (compute: (scope: AnyActorScope) => AnyMachineSnapshot): [AnyMachineSnapshot, ReadonlyArray<Effect>] => {
+  const logic: AnyActorLogic = {
+    transition: (_snapshot, _event, scope) => compute(scope),
+    getInitialSnapshot: () => NO_SNAPSHOT,
+    getPersistedSnapshot: () => NO_SNAPSHOT
+  }
+  return transition(logic, NO_SNAPSHOT, NO_EVENT)
+}
+
+const NO_SNAPSHOT: Snapshot<undefined> = { status: "active", output: undefined, error: undefined }
+const NO_EVENT = { type: "none" }
+
 const deliver = <M extends AnyStateMachine>(
   chart: Chart<M>,
   instance: Instance<M>,
@@ -197,7 +215,7 @@ const deliver = <M extends AnyStateMachine>(
   now: Now
 ): Outcome<M> => {
   if (hasEnded(instance)) return [instance, []]
-  const [snapshot, effects] = transition<AnyStateMachine>(chart.machine, looseSnapshot(instance), event)
+  const [snapshot, effects] = purely((scope) => chart.machine.transition(looseSnapshot(instance), event, scope))
   // The failure of a task without `onError`: the catalogue has none, and the machine stands where it stood.
   if (snapshot.status === "error") return [instance, []]
   if (snapshot === instance.snapshot && effects.length === 0) return [instance, []]

@@ -38,7 +38,14 @@ export const nothingTold = (since: string): Told => ({
   problem: null
 })
 
-const PROBLEMS = new Set(["identity_failing", "poll_failing", "storage_failing", "storage_impaired", "api_unavailable"])
+const PROBLEMS = new Set([
+  "identity_failing",
+  "credential_dead",
+  "poll_failing",
+  "storage_failing",
+  "storage_impaired",
+  "api_unavailable"
+])
 
 /** What a status adds to the story. */
 export const tell = (told: Told, status: Status): readonly [Told, ReadonlyArray<Event>] => {
