@@ -82,6 +82,19 @@ export interface ConfigApplyContext {
   readonly storageProblem: string | null
 }
 
+/** What of its context may be shown; nothing in it is secret. */
+export const CONFIG_APPLY_VISIBLE = [
+  "running",
+  "start",
+  "part",
+  "confirmed",
+  "pluginsSettled",
+  "pending",
+  "restart",
+  "impaired",
+  "storageProblem"
+] as const satisfies ReadonlyArray<keyof ConfigApplyContext>
+
 export type ConfigApplyEvent =
   | ({ readonly type: "STAGE" } & Offer)
   | { readonly type: "POLL_CONFIRMED" }

@@ -58,6 +58,16 @@ export interface ConfigPullContext {
   readonly ending: boolean
 }
 
+/** What of its context may be shown; nothing in it is secret. */
+export const CONFIG_PULL_VISIBLE = [
+  "failures",
+  "delayMs",
+  "held",
+  "stale",
+  "problem",
+  "reportProblem"
+] as const satisfies ReadonlyArray<keyof ConfigPullContext>
+
 export type ConfigPullEvent =
   | { readonly type: "BEGIN"; readonly central: boolean; readonly intervalMs: number }
   | { readonly type: "IDENTITY_READY" }

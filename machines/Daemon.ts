@@ -42,6 +42,16 @@ export interface DaemonContext {
   readonly cut: string | null
 }
 
+/** What of its context may be shown; nothing in it is secret. */
+export const DAEMON_VISIBLE = [
+  "restart",
+  "stopping",
+  "leaving",
+  "apiProblem",
+  "pluginProblems",
+  "cut"
+] as const satisfies ReadonlyArray<keyof DaemonContext>
+
 export type DaemonEvent =
   | ({ readonly type: "BOOT_EVALUATED" } & BootOutcome)
   | { readonly type: "RESTART_REQUESTED"; readonly reason: RestartReason }

@@ -44,6 +44,11 @@ export interface JoinContext {
   readonly problem: string | null
 }
 
+/** What of its context may be shown; nothing in it is secret. */
+export const JOIN_VISIBLE = ["attempt", "token", "refreshSpent", "problem"] as const satisfies ReadonlyArray<
+  keyof JoinContext
+>
+
 export type JoinEvent =
   | { readonly type: "BEGIN"; readonly central: boolean }
   | { readonly type: "REFRESH_NEEDED" }

@@ -5,8 +5,10 @@ const loaders = {
   leave: () => import("./LeaveCommand.ts").then(({ leaveCommand }) => leaveCommand),
   daemon: () => import("./DaemonCommand.ts").then(({ daemonCommand }) => daemonCommand),
   status: () => import("./StatusCommand.ts").then(({ statusCommand }) => statusCommand),
+  open: () => import("./OpenCommand.ts").then(({ openCommand }) => openCommand),
   health: () => import("./HealthCommand.ts").then(({ healthCommand }) => healthCommand),
   config: () => import("./ConfigCommand.ts").then(({ configCommand }) => configCommand),
+  machines: () => import("./MachinesCommand.ts").then(({ machinesCommand }) => machinesCommand),
   central: () => import("./CentralCommand.ts").then(({ centralCommand }) => centralCommand)
 }
 

@@ -8,7 +8,7 @@ describe("the switchboard", () => {
   it.effect("keeps what is sent to a machine that has not been started, in order, the newest if too much", () =>
     Effect.gen(function* () {
       const board = yield* Switchboard
-      for (let index = 0; index <= WAITING_MAX; index++) board.send("late", null, { type: String(index) })
+      for (let index = 0; index <= WAITING_MAX; index++) board.send("late", null, { type: String(index) }, "operator")
       const heard: Array<string> = []
       board.connect("late", null, heardBy(heard))
       expect(heard.length).toBe(WAITING_MAX)
@@ -22,9 +22,9 @@ describe("the switchboard", () => {
       const heard: Array<string> = []
       board.connect("flow", null, heardBy(heard))
       board.disconnect("flow", null)
-      board.send("flow", null, { type: "LATE" })
+      board.send("flow", null, { type: "LATE" }, "operator")
       board.connect("flow", null, heardBy(heard))
-      board.send("flow", null, { type: "FRESH" })
+      board.send("flow", null, { type: "FRESH" }, "operator")
       expect(heard).toEqual(["FRESH"])
     }).pipe(Effect.provide(Switchboard.layer({})))
   )
@@ -36,8 +36,8 @@ describe("the switchboard", () => {
       board.connect("tailer", "one", (event) => heard.push(`one ${event.type}`))
       board.connect("tailer", "two", (event) => heard.push(`two ${event.type}`))
       board.connect("daemon", null, (event) => heard.push(`daemon ${event.type}`))
-      board.send("tailer", "two", { type: "DRAIN" })
-      board.send("daemon", "two", { type: "DONE" })
+      board.send("tailer", "two", { type: "DRAIN" }, "operator")
+      board.send("daemon", "two", { type: "DONE" }, "operator")
       expect(heard).toEqual(["two DRAIN", "daemon DONE"])
     }).pipe(Effect.provide(Switchboard.layer({})))
   )
@@ -53,10 +53,12 @@ describe("the journal", () => {
         at: uptime,
         uptime,
         event: "TICK",
+        cause: "timer",
         from: "a",
         to: String(uptime),
         changed: true,
-        visible: {}
+        visible: {},
+        transitions: () => []
       })
       for (let uptime = 0; uptime <= JOURNAL_LENGTH; uptime++) journal.record(entry(uptime))
       const kept = yield* journal.entries("run")
