@@ -155,7 +155,8 @@ export const runShell = (interpret: typeof Interpret, { facts, moves }: History)
       forget: () => undefined,
       entries: () => Effect.succeed([]),
       stream: Stream.empty,
-      states: Effect.succeed([])
+      states: Effect.succeed([]),
+      follow: Effect.succeed({ entries: [], states: [], live: Stream.empty })
     })
   )
 

@@ -34,6 +34,8 @@ export class DaemonClient extends Context.Service<
     readonly restart: (daemon: LiveDaemon, wish: RestartWish) => Asked<void>
     readonly stop: (daemon: LiveDaemon, options: { readonly leave: boolean }) => Asked<void>
     readonly retry: (daemon: LiveDaemon, etag: string) => Asked<RetryAnswer>
+    /** A new one-time link for a browser. */
+    readonly open: (daemon: LiveDaemon) => Asked<PageLink>
   }
 >()("holdfast/cli/DaemonClient") {
   static readonly layer = Layer.effect(
@@ -94,7 +96,8 @@ export class DaemonClient extends Context.Service<
         health: (daemon) => ask(daemon, HttpClientRequest.get("/health"), Health),
         restart: (daemon, wish) => Effect.asVoid(send(daemon, post("/restart", wish))),
         stop: (daemon, options) => Effect.asVoid(send(daemon, post("/stop", options))),
-        retry: (daemon, etag) => ask(daemon, post("/config/retry", { etag }), RetryAnswer)
+        retry: (daemon, etag) => ask(daemon, post("/config/retry", { etag }), RetryAnswer),
+        open: (daemon) => ask(daemon, HttpClientRequest.post("/open"), PageLink)
       })
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
@@ -104,6 +107,11 @@ const RetryAnswer = Schema.Struct({ etag: Schema.String, known: Schema.Boolean }
 
 /** What the daemon says to a retry: the etag with its quotes, and whether anything was remembered of it. */
 export type RetryAnswer = typeof RetryAnswer.Type
+
+const PageLink = Schema.Struct({ url: Schema.String, expires_in_seconds: Schema.Int })
+
+/** A link that signs one browser in, once. */
+export type PageLink = typeof PageLink.Type
 
 const Health = Schema.Record(Schema.String, Schema.Unknown)
 

@@ -1,10 +1,22 @@
 /** The daemon's own HTTP API, behind its doors. */
-import { Effect, type Redacted, Schema } from "effect"
-import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { Deferred, Effect, Layer, type Redacted, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Status } from "../domain/index.ts"
 import { Version } from "../domain/index.ts"
-import { Authenticated, jsonErrors, listen, mountRoutes, readJson, urlHost, withDoors } from "../http/index.ts"
+import {
+  HttpFailure,
+  jsonErrors,
+  listen,
+  mountRoutes,
+  readJson,
+  sessionCookie,
+  Shown,
+  urlHost,
+  withDoors
+} from "../http/index.ts"
 import { Fleet } from "./Fleet.ts"
+import { builtPages, pageRoutes, wantsHtml } from "./Pages.ts"
+import { signInFirst } from "./PageText.ts"
 
 const RestartBody = Schema.Struct({
   normal: Schema.optionalKey(Schema.Boolean),
@@ -27,7 +39,7 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
       Effect.gen(function* () {
         const { diagnostics, overall, remote_config } = yield* status
         const short = { status: overall === "healthy" ? "ok" : "degraded", version }
-        if (!(yield* Authenticated)) return HttpServerResponse.jsonUnsafe(short)
+        if ((yield* Shown) === "none") return HttpServerResponse.jsonUnsafe(short)
         return HttpServerResponse.jsonUnsafe({
           ...short,
           model: null,
@@ -92,19 +104,49 @@ export interface ApiOptions {
 /** Opens the API on both loopback addresses until the scope closes. */
 export const serveApi = Effect.fn("daemon.api")(function* ({ listening, port, status, token }: ApiOptions) {
   const fleet = yield* Fleet
-  const app = yield* HttpRouter.toHttpEffect(routes(status, fleet, yield* Version))
-  const doors = withDoors({
+  const opened = yield* Deferred.make<number>()
+  const closed = yield* Deferred.make<void>()
+  const pages = yield* pageRoutes({
     token,
-    knownHosts: [],
-    isOpen: (method, path) => (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health")
+    port: Deferred.await(opened),
+    status,
+    closing: Deferred.await(closed),
+    folder: builtPages
   })
+  const app = yield* HttpRouter.toHttpEffect(Layer.merge(routes(status, fleet, yield* Version), mountRoutes(pages)))
   const serveOn = Effect.fnUntraced(function* (host: string, wanted: number) {
-    const { port, server } = yield* listen({ host, port: wanted })
-    yield* HttpServer.serveEffect(jsonErrors(doors(app))).pipe(Effect.provideService(HttpServer.HttpServer, server))
-    return port
+    const { port: real, server } = yield* listen({ host, port: wanted })
+    const doors = withDoors({ token, knownHosts: [], isOpen, cookie: sessionCookie(real) })
+    yield* HttpServer.serveEffect(guarded(doors(app))).pipe(Effect.provideService(HttpServer.HttpServer, server))
+    // Added after the server's own finalizer, so that it comes before: streams end, and then nobody waits for them.
+    yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
+    return real
   })
   const real = yield* serveOn("127.0.0.1", port)
+  yield* Deferred.succeed(opened, real)
   yield* listening(`http://${urlHost("127.0.0.1")}:${real}`)
   // A machine without IPv6 has no ::1; one loopback address is enough, and nobody waits for the other.
   yield* serveOn("::1", real).pipe(Effect.catch((error) => Effect.logDebug(error.message)))
 })
+
+const isOpen = (method: string, path: string): boolean =>
+  (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health" || path === "/open")
+
+/** Errors become answers: JSON for programs, and words for a person who has no session yet. */
+const guarded = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  app.pipe(
+    Effect.catchIf(
+      (error) => error instanceof HttpFailure && error.status === 401,
+      (unauthorized) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method }) =>
+          method === "GET" && wantsHtml(headers.accept) ? Effect.succeed(signInFirst) : Effect.fail(unauthorized)
+        )
+    ),
+    jsonErrors,
+    Effect.map((response) =>
+      // Nothing here is for a cache, but files that say so themselves.
+      HttpServerResponse.setHeaders(response, { "cache-control": "no-store", ...response.headers, ...NO_SNIFFING })
+    )
+  )
+
+const NO_SNIFFING = { "x-content-type-options": "nosniff" }

@@ -1,6 +1,16 @@
 /** Starts the machines of the daemon and hands each its services. */
 import { Deferred, Effect, Exit, type Redacted, Ref, Scope, Stream } from "effect"
-import { ConfigApply, ConfigPull, Daemon, Join, type PluginProblem } from "../../machines/index.ts"
+import {
+  CONFIG_APPLY_VISIBLE,
+  CONFIG_PULL_VISIBLE,
+  ConfigApply,
+  ConfigPull,
+  Daemon,
+  DAEMON_VISIBLE,
+  Join,
+  JOIN_VISIBLE,
+  type PluginProblem
+} from "../../machines/index.ts"
 import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
@@ -45,7 +55,7 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
   const ending = yield* Deferred.make<Ending>()
   const apiScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 
-  const apply = yield* interpret({ machine: ConfigApply }, undefined, {
+  const apply = yield* interpret({ machine: ConfigApply, visible: CONFIG_APPLY_VISIBLE }, undefined, {
     tasks: engine.tasks,
     actions: {
       note: ({ detail, etag, event }) =>
@@ -57,8 +67,11 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
         )
     }
   })
-  const join = yield* interpret({ machine: Join }, undefined, { tasks: identity.tasks, actions: {} })
-  const pull = yield* interpret({ machine: ConfigPull }, undefined, {
+  const join = yield* interpret({ machine: Join, visible: JOIN_VISIBLE }, undefined, {
+    tasks: identity.tasks,
+    actions: {}
+  })
+  const pull = yield* interpret({ machine: ConfigPull, visible: CONFIG_PULL_VISIBLE }, undefined, {
     tasks: pulls.tasks,
     actions: {
       pollNoted: ({ answer, failures }) =>
@@ -74,7 +87,7 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
     }
   })
   const daemon = yield* interpret(
-    { machine: Daemon },
+    { machine: Daemon, visible: DAEMON_VISIBLE },
     { jitter: options.jitter },
     {
       tasks: {
@@ -118,8 +131,8 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
     Stream.runForEach((lost) =>
       Effect.logWarning("the process was suspended or starved").pipe(
         Effect.annotateLogs({ lost_ms: Math.round(lost) }),
-        Effect.andThen(apply.send({ type: "GAP" })),
-        Effect.andThen(pull.send({ type: "GAP" }))
+        Effect.andThen(apply.send({ type: "GAP" }, "clock")),
+        Effect.andThen(pull.send({ type: "GAP" }, "clock"))
       )
     ),
     Effect.forkScoped

@@ -76,8 +76,8 @@ export const runDaemon = Effect.gen(function* () {
     writeStatus: onceEvaluated(statusFile.write)
   })
   yield* handleSignals({
-    stop: daemon.send({ type: "STOP_REQUESTED", leave: false }),
-    stopNow: daemon.send({ type: "INTERRUPTED_AGAIN" })
+    stop: daemon.send({ type: "STOP_REQUESTED", leave: false }, "signal"),
+    stopNow: daemon.send({ type: "INTERRUPTED_AGAIN" }, "signal")
   })
   yield* daemon
     .until((snapshot) => snapshot.hasTag("running"))

@@ -1,13 +1,17 @@
-/** What a request must show before any handler sees it: a known host, an own origin, the token. */
+/** What a request must show before any handler sees it: a known host, an own origin, the token or a session. */
 import { ByteSize, Context, Effect, Option, Redacted, Result } from "effect"
-import { HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { type Headers, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { isLoopbackHost } from "../domain/index.ts"
 import { MAX_BODY_BYTES } from "./Body.ts"
 import { equalSecrets } from "./ConstantTime.ts"
 import { HttpFailure } from "./HttpFailure.ts"
+import { isSession } from "./Session.ts"
 
-/** Whether the request carried the right token: lets an open route say more to those who have it. */
-export const Authenticated = Context.Reference<boolean>("holdfast/http/Authenticated", { defaultValue: () => false })
+/** What a request has shown: the token itself, a session that was made for a browser, or nothing. */
+export type Credential = "token" | "session" | "none"
+
+/** What this request has shown: lets an open route say more to those who may know more. */
+export const Shown = Context.Reference<Credential>("holdfast/http/Shown", { defaultValue: () => "none" })
 
 /** What a server asks of requests. */
 export interface DoorOptions {
@@ -17,11 +21,14 @@ export interface DoorOptions {
   readonly knownHosts: ReadonlyArray<string>
   /** Requests that need no token (they still pass the other doors); the path is without query. */
   readonly isOpen: (method: string, path: string) => boolean
+  /** The cookie in which a browser brings its session; without one, only the token counts. */
+  readonly cookie?: string
 }
 
 /**
  * Puts the doors in front of `app`. A foreign `Host` (DNS rebinding) answers 403 `host_not_allowed`; a foreign `Origin` or
- * a cross-site fetch on anything that writes 403 `origin_not_allowed`; a missing or wrong token 401 `unauthorized`.
+ * a cross-site fetch on anything that writes, and with a session on anything at all, 403 `origin_not_allowed`; neither the
+ * token nor a session 401 `unauthorized`.
  */
 export const withDoors = (options: DoorOptions) => {
   const known = new Set(options.knownHosts.map((host) => host.toLowerCase()))
@@ -29,18 +36,22 @@ export const withDoors = (options: DoorOptions) => {
     app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, E | HttpFailure, R | HttpServerRequest.HttpServerRequest> =>
     Effect.gen(function* () {
-      const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { headers, method, url } = request
       const host = hostOf(headers.host)
       if (host === undefined || !(isLoopbackHost(host.hostname) || known.has(host.hostname)))
         return yield* foreignHost()
       const writes = method !== "GET" && method !== "HEAD"
-      if (writes && isForeign(headers.origin, headers["sec-fetch-site"], host)) return yield* foreignOrigin()
-      const given = bearerToken(headers.authorization)
-      const authenticated = Option.isSome(given) && (yield* equalSecrets(given.value, options.token))
+      if (writes && isForeign(headers, host)) return yield* foreignOrigin()
+      const shown = yield* credentialOf(options, request)
+      // A browser sends a cookie along with what any page makes it ask for, so it counts for our own pages only.
+      if (shown === "session" && !(isOwn(headers, host) || (!writes && isNavigation(headers)))) {
+        return yield* foreignOrigin()
+      }
       const path = url.split("?", 1)[0] ?? url
-      if (!authenticated && !options.isOpen(method, path)) return yield* unauthorized()
+      if (shown === "none" && !options.isOpen(method, path)) return yield* unauthorized()
       return yield* app.pipe(
-        Effect.provideService(Authenticated, authenticated),
+        Effect.provideService(Shown, shown),
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(MAX_BODY_BYTES))
       )
     })
@@ -50,15 +61,32 @@ export const withDoors = (options: DoorOptions) => {
 export const bearerToken = (header: string | undefined): Option.Option<Redacted.Redacted<string>> =>
   Option.map(Option.fromNullishOr(/^Bearer +(\S+)$/i.exec(header ?? "")?.[1]), (token) => Redacted.make(token))
 
+const credentialOf = Effect.fnUntraced(function* (
+  { cookie, token }: DoorOptions,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.fn.Return<Credential> {
+  const bearer = bearerToken(request.headers.authorization)
+  if (Option.isSome(bearer) && (yield* equalSecrets(bearer.value, token))) return "token"
+  const session = cookie === undefined ? undefined : request.cookies[cookie]
+  return session !== undefined && (yield* isSession(token, Redacted.make(session))) ? "session" : "none"
+})
+
 const hostOf = (header: string | undefined): URL | undefined =>
   header === undefined || /[/?#@\\\s]/.test(header)
     ? undefined
     : Result.getOrUndefined(Result.try(() => new URL(`http://${header}`)))
 
 // A page of another origin cannot make the browser leave these headers out; a program that is no browser sends neither.
-const isForeign = (origin: string | undefined, site: string | undefined, host: URL): boolean =>
+const isForeign = ({ origin, "sec-fetch-site": site }: Headers.Headers, host: URL): boolean =>
   site === "cross-site" ||
   (origin !== undefined && origin !== `http://${host.host}` && origin !== `https://${host.host}`)
+
+// Another server on this host is the same site to a browser, which then sends even a strict cookie.
+const isOwn = (headers: Headers.Headers, host: URL): boolean =>
+  !isForeign(headers, host) && headers["sec-fetch-site"] !== "same-site"
+
+/** A person goes there: the answer is shown in their browser, and no page learns of it. */
+const isNavigation = (headers: Headers.Headers): boolean => headers["sec-fetch-mode"] === "navigate"
 
 const foreignHost = () =>
   new HttpFailure({
@@ -71,7 +99,7 @@ const foreignOrigin = () =>
   new HttpFailure({
     status: 403,
     error: "origin_not_allowed",
-    detail: "A page of another origin may not change anything here: use this server's own page, or a program."
+    detail: "A page of another origin may do nothing here: use this server's own page, or a program."
   })
 
 const unauthorized = () =>

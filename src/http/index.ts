@@ -1,8 +1,13 @@
-/** What servers share: doors, bodies, routes, and errors in JSON. */
+/** What servers share: doors, sessions, bodies, routes, files, events, and errors in JSON. */
+export { type Assets, type AssetOptions, makeAssets } from "./Assets.ts"
 export { MAX_BODY_BYTES, readJson } from "./Body.ts"
 export { equalDigests, equalSecrets } from "./ConstantTime.ts"
-export { Authenticated, bearerToken, type DoorOptions, withDoors } from "./Doors.ts"
+export { bearerToken, type Credential, type DoorOptions, Shown, withDoors } from "./Doors.ts"
 export { failureResponse, HttpFailure } from "./HttpFailure.ts"
 export { jsonErrors } from "./JsonErrors.ts"
 export { listen, ListenFailed, type ListenOptions, urlHost } from "./Listen.ts"
+export { randomSecret } from "./RandomSecret.ts"
 export { mountRoutes } from "./Routes.ts"
+export { eventResponse, eventText, HEARTBEAT, type ServerEvent } from "./ServerEvents.ts"
+export { isSession, newSession, SESSION_SECONDS, sessionCookie, setSession } from "./Session.ts"
+export { makeTickets, TICKET_SECONDS, type Tickets, TICKETS_MAX } from "./Tickets.ts"

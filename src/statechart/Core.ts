@@ -4,20 +4,17 @@
  * `start`, `step` and `advance` return the next instance and the commands that somebody else carries out. Nothing
  * here reads a clock, waits or runs: delays become timers in the instance, invoked tasks become `Start` and `Stop`.
  */
-import {
-  transition,
-  type AnyActorLogic,
-  type AnyActorScope,
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  type EventFromLogic,
-  type EventObject,
-  type InputFrom,
-  type Snapshot,
-  type SnapshotFrom,
-  type StateValue
+import type {
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  EventFromLogic,
+  EventObject,
+  InputFrom,
+  SnapshotFrom,
+  StateValue
 } from "xstate"
 import type { TaskFailure } from "../../machines/Task.ts"
+import { purely } from "./Purely.ts"
 
 /** A machine together with what the core must know of it that XState cannot say. */
 export interface Chart<M extends AnyStateMachine> {
@@ -191,22 +188,6 @@ const isAdmissible = <M extends AnyStateMachine>(instance: Instance<M>, event: E
 }
 
 const RESULT = /^xstate\.(?:done|error)\.actor\.(.*)$/
-
-/**
- * What a machine computes and asks for. XState's pure functions first make an actor of the logic that they are given, and
- * of a machine that means its first state worked out again, from no input. This logic has none, which halves a transition.
- */
-const purely = (compute: (scope: AnyActorScope) => AnyMachineSnapshot): [AnyMachineSnapshot, ReadonlyArray<Effect>] => {
-  const logic: AnyActorLogic = {
-    transition: (_snapshot, _event, scope) => compute(scope),
-    getInitialSnapshot: () => NO_SNAPSHOT,
-    getPersistedSnapshot: () => NO_SNAPSHOT
-  }
-  return transition(logic, NO_SNAPSHOT, NO_EVENT)
-}
-
-const NO_SNAPSHOT: Snapshot<undefined> = { status: "active", output: undefined, error: undefined }
-const NO_EVENT = { type: "none" }
 
 const deliver = <M extends AnyStateMachine>(
   chart: Chart<M>,

@@ -26,6 +26,7 @@ import {
 import type { Handlers, RequirementsOf, TaskError } from "./Handlers.ts"
 import { Journal } from "./Journal.ts"
 import { MachineBroke, Switchboard } from "./Switchboard.ts"
+import { takenAtStart, takenBy } from "./Taken.ts"
 import { Uptime } from "./Uptime.ts"
 
 /** A machine as the shell runs it. */
@@ -40,8 +41,8 @@ export interface Program<M extends AnyStateMachine> extends Chart<M> {
 
 /** A running machine. It runs until the scope that it was started in closes, or until it ends. */
 export interface Interpreter<M extends AnyStateMachine> {
-  /** Delivers an event; never waits. */
-  readonly send: (event: EventFromLogic<M>) => Effect.Effect<void>
+  /** Delivers an event; never waits. `cause` is who sends it, for the journal: `operator` unless said otherwise. */
+  readonly send: (event: EventFromLogic<M>, cause?: string) => Effect.Effect<void>
   readonly current: Effect.Effect<SnapshotFrom<M>>
   /** The current snapshot, then each later one. A reader that falls more than 256 behind misses the oldest. */
   readonly changes: Stream.Stream<SnapshotFrom<M>>
@@ -70,14 +71,21 @@ interface LooseHandlers<R> {
 const loosen = <M extends AnyStateMachine, R>(handlers: Handlers<M>): LooseHandlers<R> => handlers as LooseHandlers<R>
 
 type Message =
-  | { readonly _tag: "Event"; readonly event: EventObject }
+  | { readonly _tag: "Event"; readonly event: EventObject; readonly cause: string }
   | {
       readonly _tag: "Result"
       readonly id: string
+      readonly src: string
       readonly turn: number
       readonly exit: Exit.Exit<unknown, TaskError>
     }
   | { readonly _tag: "Alarm" }
+
+/** An event, and who sent it. */
+interface Sent {
+  readonly event: EventObject
+  readonly cause: string
+}
 
 interface Task {
   readonly turn: number
@@ -89,6 +97,7 @@ interface Waiter<M extends AnyStateMachine> {
   readonly found: Deferred.Deferred<SnapshotFrom<M>>
 }
 
+const STARTED: Sent = { event: { type: "xstate.init" }, cause: "start" }
 const NEVER: Due = { uptime: Infinity, wall: Infinity }
 const TRACE_LENGTH = 20
 
@@ -121,17 +130,25 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
   let shown = visibleOf(program, first)
   let announced: SnapshotFrom<M> | undefined
 
-  const record = (event: string, from: string, to: string, changed: boolean, now: Now) =>
+  const record = (
+    { cause, event }: Sent,
+    from: string,
+    to: string,
+    now: Now,
+    transitions: (() => ReadonlyArray<string>) | undefined
+  ) =>
     journal.record({
       machine: name,
       instance: address,
       at: now.wall,
       uptime: now.uptime,
-      event,
+      event: event.type,
+      cause,
       from,
       to,
-      changed,
-      visible: shown
+      changed: transitions !== undefined,
+      visible: shown,
+      transitions: transitions ?? (() => [])
     })
 
   const deliver = (message: Message): void => void Queue.offerUnsafe(mailbox, message)
@@ -146,8 +163,8 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
     const fiber = yield* work.pipe(
       Effect.provideContext(context),
       Effect.exit,
-      Effect.flatMap((exit) => Effect.sync(() => deliver({ _tag: "Result", id, turn, exit }))),
-      Effect.onInterrupt(() => Effect.sync(() => deliver({ _tag: "Result", id, turn, exit: Exit.interrupt() }))),
+      Effect.flatMap((exit) => Effect.sync(() => deliver({ _tag: "Result", id, src, turn, exit }))),
+      Effect.onInterrupt(() => Effect.sync(() => deliver({ _tag: "Result", id, src, turn, exit: Exit.interrupt() }))),
       Effect.forkIn(workers, { startImmediately: true })
     )
     tasks.set(id, { turn, fiber })
@@ -163,7 +180,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
     const route = routes[type]
     if (route !== undefined) {
       const fields = typeof params === "object" && params !== null ? params : {}
-      return Effect.sync(() => switchboard.send(route[0], address, { ...fields, type: route[1] }))
+      return Effect.sync(() => switchboard.send(route[0], address, { ...fields, type: route[1] }, `machine ${name}`))
     }
     const handler = handlers.actions[type]
     if (handler !== undefined)
@@ -203,16 +220,18 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
 
   /** Moves to the next instance, carries its commands out in order, then tells whoever waits for it. */
   const settle = Effect.fnUntraced(function* (
-    event: string,
+    sent: Sent,
     next: Instance<M>,
     commands: ReadonlyArray<Command>,
     now: Now
   ) {
+    const { snapshot } = instance
     const from = stateOf(instance)
     const changed = next !== instance
     instance = next
     if (changed) shown = visibleOf(program, next)
-    record(event, from, stateOf(next), changed, now)
+    const taken = () => takenBy(program.machine, snapshot, sent.event)
+    record(sent, from, stateOf(next), now, changed ? taken : undefined)
     for (const command of commands) yield* carryOut(command)
     if (changed) announce()
     yield* arm
@@ -230,16 +249,20 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
   }
 
   /** The event that a message brings, if it still counts. */
-  const eventOf = (message: Message): Effect.Effect<EventObject | undefined> => {
+  const eventOf = (message: Message): Effect.Effect<Sent | undefined> => {
     switch (message._tag) {
       case "Event":
-        return Effect.succeed(message.event)
+        return Effect.succeed(message)
       case "Result": {
         if (tasks.get(message.id)?.turn !== message.turn) return Effect.undefined
         tasks.delete(message.id)
+        const cause = `task ${message.src}`
         return Exit.isSuccess(message.exit)
-          ? Effect.succeed(doneEvent(message.id, message.exit.value))
-          : Effect.map(failureFrom(name, message.id, message.exit.cause), (failure) => errorEvent(message.id, failure))
+          ? Effect.succeed({ event: doneEvent(message.id, message.exit.value), cause })
+          : Effect.map(failureFrom(name, message.id, message.exit.cause), (failure) => ({
+              event: errorEvent(message.id, failure),
+              cause
+            }))
       }
       case "Alarm":
         return Effect.undefined
@@ -247,22 +270,23 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
   }
 
   const turn = Effect.fnUntraced(function* (message: Message) {
-    const event = yield* eventOf(message)
+    const sent = yield* eventOf(message)
     const now = yield* uptime.read
-    if (event !== undefined) {
+    if (sent !== undefined) {
+      const { event } = sent
       const [next, commands] = step(program, instance, event as EventFromLogic<M>, now)
-      return yield* settle(event.type, next, commands, now)
+      return yield* settle(sent, next, commands, now)
     }
     if (message._tag !== "Alarm") return
     armed = NEVER
     for (const fired of firings(program, instance, now)) {
-      yield* settle(fired.event.type, fired.instance, fired.commands, now)
+      yield* settle({ event: fired.event, cause: "timer" }, fired.instance, fired.commands, now)
     }
     yield* arm
   })
 
   const loop = Effect.gen(function* () {
-    record("xstate.init", "", stateOf(first), true, began)
+    record(STARTED, "", stateOf(first), began, () => takenAtStart(program.machine, facts))
     for (const command of initialCommands) yield* carryOut(command)
     announce()
     yield* arm
@@ -301,7 +325,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
       if (address !== null) journal.forget(name, address)
     })
   )
-  switchboard.connect(name, address, (event) => deliver({ _tag: "Event", event }))
+  switchboard.connect(name, address, (event, cause) => deliver({ _tag: "Event", event, cause }))
 
   const until = (predicate: (snapshot: SnapshotFrom<M>) => boolean) =>
     Effect.suspend(() => {
@@ -315,7 +339,7 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
     })
 
   const interpreter: Interpreter<M> = {
-    send: (event) => Effect.sync(() => deliver({ _tag: "Event", event })),
+    send: (event, cause = "operator") => Effect.sync(() => deliver({ _tag: "Event", event, cause })),
     current: Effect.sync(() => instance.snapshot),
     changes: Stream.fromPubSub(snapshots),
     until,

@@ -1,5 +1,5 @@
 /** What the machines have been doing: the last transitions of each, live, in memory only. */
-import { Context, Effect, Layer, PubSub, Stream } from "effect"
+import { Context, Effect, Layer, PubSub, type Scope, Stream } from "effect"
 
 /** How many transitions are kept per machine (and per instance of a machine that has many). */
 export const JOURNAL_LENGTH = 50
@@ -15,6 +15,8 @@ export interface JournalEntry {
   readonly uptime: number
   /** The type of the event. */
   readonly event: string
+  /** Who sent it: `start`, `timer`, `task <name>`, `machine <id>`, `operator`, `signal`, `clock`. */
+  readonly cause: string
   /** Active leaf states as dotted paths joined by commas; empty before the first state. */
   readonly from: string
   readonly to: string
@@ -22,6 +24,8 @@ export interface JournalEntry {
   readonly changed: boolean
   /** The fields of the context that the machine allows to be seen. */
   readonly visible: Readonly<Record<string, unknown>>
+  /** The names of the transitions that were taken, in order. Worked out when it is asked for: most entries never are. */
+  readonly transitions: () => ReadonlyArray<string>
 }
 
 /** Where one machine, or one instance of it, is now. */
@@ -30,6 +34,15 @@ export interface CurrentState {
   readonly instance: string | null
   readonly state: string
   readonly visible: Readonly<Record<string, unknown>>
+}
+
+/** What happened until a moment, and everything that happens from then on. */
+export interface Following {
+  /** The last transitions of all machines, in order of time. */
+  readonly entries: ReadonlyArray<JournalEntry>
+  readonly states: ReadonlyArray<CurrentState>
+  /** What `entries` does not hold, as it happens. A reader that falls more than 1024 behind misses the oldest. */
+  readonly live: Stream.Stream<JournalEntry>
 }
 
 /** The bounded history of every interpreted machine; interpreters write it, pages and tests read it. */
@@ -46,6 +59,8 @@ export class Journal extends Context.Service<
     readonly stream: Stream.Stream<JournalEntry>
     /** The current state of everything that has been started and not forgotten. */
     readonly states: Effect.Effect<ReadonlyArray<CurrentState>>
+    /** Past and future without a gap, and without an entry that is in both; until the scope closes. */
+    readonly follow: Effect.Effect<Following, never, Scope.Scope>
   }
 >()("holdfast/statechart/Journal") {
   static readonly layer: Layer.Layer<Journal> = Layer.suspend(() => Layer.effect(Journal, make))
@@ -83,11 +98,23 @@ const make = Effect.gen(function* () {
     })
   )
 
+  const follow = Effect.gen(function* () {
+    const subscription = yield* PubSub.subscribe(live)
+    const past = yield* entries()
+    const told = new Set(past)
+    return {
+      entries: past,
+      states: yield* states,
+      live: Stream.filter(Stream.fromSubscription(subscription), (entry) => !told.has(entry))
+    }
+  })
+
   return Journal.of({
     record,
     forget: (machine, instance) => void rings.delete(addressOf(machine, instance)),
     entries,
     stream: Stream.fromPubSub(live),
-    states
+    states,
+    follow
   })
 })

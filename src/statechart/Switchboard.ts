@@ -11,8 +11,8 @@ export class MachineBroke extends Schema.TaggedError<MachineBroke>()("MachineBro
   trace: Schema.Array(Schema.String)
 }) {}
 
-/** Takes an event; never waits. */
-export type Mailbox = (event: EventObject) => void
+/** Takes an event and who sent it; never waits. */
+export type Mailbox = (event: EventObject, cause: string) => void
 
 /** How many events wait for a machine that has not been started; past it the oldest are dropped. */
 export const WAITING_MAX = 1_000
@@ -27,7 +27,7 @@ export class Switchboard extends Context.Service<
      * Delivers to a machine: to the sender's own instance of it where there is one, else to the only one. A machine
      * that has never been started gets the event when it is; one that is gone does not.
      */
-    readonly send: (machine: string, instance: string | null, event: EventObject) => void
+    readonly send: (machine: string, instance: string | null, event: EventObject, cause: string) => void
     /** Connects a machine; what waited for it is delivered at once. */
     readonly connect: (machine: string, instance: string | null, mailbox: Mailbox) => void
     readonly disconnect: (machine: string, instance: string | null) => void
@@ -44,6 +44,7 @@ export class Switchboard extends Context.Service<
 interface Waiting {
   readonly instance: string | null
   readonly event: EventObject
+  readonly cause: string
 }
 
 const addressOf = (machine: string, instance: string | null): string => `${machine}/${instance ?? ""}`
@@ -54,11 +55,11 @@ const make = Effect.fnUntraced(function* (wiring: Wiring) {
   const waiting = new Map<string, ReadonlyArray<Waiting>>()
   const known = new Set<string>()
 
-  const send = (machine: string, instance: string | null, event: EventObject): void => {
+  const send = (machine: string, instance: string | null, event: EventObject, cause: string): void => {
     const mailbox = mailboxes.get(addressOf(machine, instance)) ?? mailboxes.get(addressOf(machine, null))
-    if (mailbox !== undefined) return mailbox(event)
+    if (mailbox !== undefined) return mailbox(event, cause)
     if (known.has(addressOf(machine, instance)) || known.has(addressOf(machine, null))) return
-    waiting.set(machine, [...(waiting.get(machine) ?? []), { instance, event }].slice(-WAITING_MAX))
+    waiting.set(machine, [...(waiting.get(machine) ?? []), { instance, event, cause }].slice(-WAITING_MAX))
   }
 
   const connect = (machine: string, instance: string | null, mailbox: Mailbox): void => {
@@ -73,7 +74,7 @@ const make = Effect.fnUntraced(function* (wiring: Wiring) {
       machine,
       all.filter((one) => !mine(one))
     )
-    for (const { event } of all.filter(mine)) mailbox(event)
+    for (const { cause, event } of all.filter(mine)) mailbox(event, cause)
   }
 
   return Switchboard.of({

@@ -44,5 +44,5 @@ const central = (url: string) => ({
 const text = (document: unknown): string => `${JSON.stringify(document, null, 2)}\n`
 
 /** As a word of a POSIX shell. */
-const quoted = (word: string): string =>
+export const quoted = (word: string): string =>
   /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`

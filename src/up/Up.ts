@@ -17,7 +17,7 @@ import { Admin, serve } from "../central-server/index.ts"
 import { ControlFiles } from "../config/index.ts"
 import { Home, seedDocument, type Status, StatusJson } from "../domain/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
-import { documentsFor, thingsToTry } from "./Documents.ts"
+import { documentsFor, quoted, thingsToTry } from "./Documents.ts"
 import { ownProgram, type Program, supervise, type Watcher } from "./GatewayProcess.ts"
 import { type Event, nothingTold, tell } from "./Story.ts"
 import { openHome, type UpHome, UpRefused } from "./UpHome.ts"
@@ -140,7 +140,9 @@ const hints = ({ script }: Program, home: UpHome) =>
       "",
       ...thingsToTry(program, home.central, home.documents),
       "· what this machine runs, and why:",
-      `  HOLDFAST_HOME=${home.gateway} ${program} status`,
+      `  HOLDFAST_HOME=${quoted(home.gateway)} ${program} status`,
+      "· the same in a browser, and its statecharts live, by a link that works once:",
+      `  HOLDFAST_HOME=${quoted(home.gateway)} ${program} open`,
       "Ctrl-C ends all of it.",
       ""
     ]

@@ -2,12 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import {
-  Authenticated,
   HttpFailure,
   jsonErrors,
   listen,
   mountRoutes,
+  newSession,
   readJson,
+  Shown,
   withDoors
 } from "../../src/http/index.ts"
 import { type RawAnswer, request, sendRaw } from "./RawHttp.ts"
@@ -19,7 +20,7 @@ const Routes = mountRoutes([
   HttpRouter.route(
     "GET",
     "/open",
-    Effect.map(Authenticated, (known) => HttpServerResponse.jsonUnsafe({ known }))
+    Effect.map(Shown, (shown) => HttpServerResponse.jsonUnsafe({ shown }))
   ),
   HttpRouter.route("GET", "/thing/:id", Effect.succeed(HttpServerResponse.text("thing"))),
   HttpRouter.route(
@@ -40,7 +41,8 @@ const startServer = Effect.gen(function* () {
   const doors = withDoors({
     token: Redacted.make(TOKEN),
     knownHosts: ["Gateway.Example"],
-    isOpen: (method, path) => method === "GET" && path === "/open"
+    isOpen: (method, path) => method === "GET" && path === "/open",
+    cookie: "holdfast_1"
   })
   yield* HttpServer.serveEffect(jsonErrors(doors(app))).pipe(Effect.provideService(HttpServer.HttpServer, server))
   return port
@@ -128,11 +130,83 @@ describe("the token door", () => {
     })
   )
 
-  it.effect("lets an open route know whether the token was right", () =>
+  it.effect("lets an open route know what was shown", () =>
     Effect.gen(function* () {
-      expect((yield* ask(request("GET /open?x=1", { authorization }))).body).toBe('{"known":true}')
-      expect((yield* ask(request("GET /open"))).body).toBe('{"known":false}')
-      expect((yield* ask(request("GET /open", { authorization: "Bearer wrong" }))).body).toBe('{"known":false}')
+      expect((yield* ask(request("GET /open?x=1", { authorization }))).body).toBe('{"shown":"token"}')
+      expect((yield* ask(request("GET /open"))).body).toBe('{"shown":"none"}')
+      expect((yield* ask(request("GET /open", { authorization: "Bearer wrong" }))).body).toBe('{"shown":"none"}')
+    })
+  )
+})
+
+describe("a session", () => {
+  const body = '{"size":1}'
+  const withSession = (line: string, headers: Record<string, string> = {}) =>
+    Effect.flatMap(newSession(Redacted.make(TOKEN)), (session) =>
+      ask(
+        request(
+          line,
+          { cookie: `a=b; holdfast_1=${Redacted.value(session)}; c="d"`, ...headers },
+          line.startsWith("POST") ? body : ""
+        )
+      )
+    )
+  const own = [{}, { "sec-fetch-site": "same-origin", origin: "http://localhost" }, { "sec-fetch-site": "none" }]
+  const foreign = [
+    { origin: "http://evil.example" },
+    { origin: "http://localhost:1" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors" }
+  ]
+
+  it.effect("opens the token door, and an open route knows of it", () =>
+    Effect.gen(function* () {
+      expect((yield* withSession("GET /open")).body).toBe('{"shown":"session"}')
+      for (const headers of own) {
+        expect((yield* withSession("GET /thing/1", headers)).status).toBe(200)
+        expect((yield* withSession("POST /thing/1", headers)).body).toBe(body)
+      }
+    })
+  )
+
+  it.effect("counts for pages of this server alone, reading and writing", () =>
+    Effect.gen(function* () {
+      for (const headers of foreign) {
+        for (const line of ["GET /thing/1", "POST /thing/1", "GET /open"]) {
+          expect([line, headers, ...errorOf(yield* withSession(line, headers))]).toEqual([
+            line,
+            headers,
+            403,
+            "origin_not_allowed"
+          ])
+        }
+      }
+      expect(errorOf(yield* withSession("GET /thing/1", { host: "evil.example" }))).toEqual([403, "host_not_allowed"])
+    })
+  )
+
+  it.effect("lets a person come from elsewhere, but not with something to write", () =>
+    Effect.gen(function* () {
+      for (const site of ["same-site", "cross-site"]) {
+        const come = { "sec-fetch-site": site, "sec-fetch-mode": "navigate" }
+        expect((yield* withSession("GET /thing/1", come)).status).toBe(200)
+        expect(errorOf(yield* withSession("POST /thing/1", come))).toEqual([403, "origin_not_allowed"])
+      }
+    })
+  )
+
+  it.effect("of another token, of another cookie, or none, stays out", () =>
+    Effect.gen(function* () {
+      const other = Redacted.value(yield* newSession(Redacted.make("other")))
+      const right = Redacted.value(yield* newSession(Redacted.make(TOKEN)))
+      for (const cookie of [`holdfast_1=${other}`, `holdfast_2=${right}`, `holdfast_1=${TOKEN}`, "holdfast_1", ""]) {
+        expect([cookie, ...errorOf(yield* ask(request("GET /thing/1", { cookie })))]).toEqual([
+          cookie,
+          401,
+          "unauthorized"
+        ])
+      }
     })
   )
 })

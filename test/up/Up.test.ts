@@ -91,6 +91,28 @@ describe("up", () => {
     expect((await again.ended).code).toBe(0)
   })
 
+  it("prints a command whose link opens the page of its gateway", async () => {
+    const up = programs.start(["up"])
+    await up.until(/Ctrl-C ends all of it/)
+    const [, home = ""] = /HOLDFAST_HOME=(\S+) \S.* open$/m.exec(up.stdout()) ?? []
+    expect(home).toBe(programs.path("home/gateway"))
+    const opened = await programs.start(["open"], { env: { HOLDFAST_HOME: home } }).ended
+    expect(opened).toMatchObject({ code: 0, stderr: expect.stringContaining("within 60 seconds") })
+    const link = await fetch(opened.stdout.trim())
+    expect([link.status, (await fetch(opened.stdout.trim())).status]).toEqual([200, 410])
+    const cookie = link.headers.get("set-cookie")?.split(";")[0] ?? ""
+    const page = await fetch(new URL("/machines", link.url), { headers: { cookie, accept: "text/html" } })
+    expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"])
+    const served = await page.text()
+    expect(served).toContain("/web/app.js")
+    for (const path of ["/web/app.js", "/web/app.css", "/machines/configApply.svg", "/machines/coverage.json"]) {
+      const file = await fetch(new URL(path, link.url), { headers: { cookie } })
+      expect([path, file.status, file.headers.get("content-encoding")]).toEqual([path, 200, "gzip"])
+    }
+    up.kill("SIGTERM")
+    expect((await up.ended).code).toBe(0)
+  })
+
   it("leaves a folder alone that is not its own", async () => {
     writeFileSync(programs.path("thesis.txt"), "")
     const { code, stderr } = await programs.run("up", "--home", ".", "--fresh")
