@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs"
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown"
 
 // An ES import of one of these reads all that it exports, and so loads what Node itself loads lazily: node:http brings
@@ -35,6 +36,20 @@ const noWebSockets: Plugin = {
 const ownDaemon: Plugin = {
   name: "own-daemon",
   resolveId: (id) => (id.endsWith("/daemon/index.ts") ? { id: "./daemon.js", external: true } : undefined)
+}
+
+// What the pages are made of besides code: the shell, the looks, and the pictures and coverage of the machines.
+const pageFiles: Plugin = {
+  name: "page-files",
+  generateBundle() {
+    const emit = (fileName: string, source: string): void => void this.emitFile({ type: "asset", fileName, source })
+    for (const file of ["app.html", "app.css"]) emit(file, readFileSync(`src/web/${file}`, "utf8"))
+    for (const file of readdirSync("llp/machines")) {
+      const source = readFileSync(`llp/machines/${file}`, "utf8")
+      if (file.endsWith(".svg")) emit(`machines/${file}`, source)
+      if (file.endsWith(".json")) emit(`machines/${file}`, JSON.stringify(JSON.parse(source)))
+    }
+  }
 }
 
 const common: RolldownOptions = {
@@ -75,5 +90,13 @@ export default defineConfig([
     input: { daemon: "src/daemon/index.ts" },
     plugins: [lazyBuiltins, noWebSockets],
     output: { ...output, entryFileNames: "chunks/[name].js", codeSplitting: false }
+  },
+  // The pages, which the daemon serves as they lie here.
+  {
+    input: { app: "src/web/App.ts" },
+    platform: "browser",
+    tsconfig: false,
+    plugins: [pageFiles],
+    output: { dir: "dist/web", format: "esm", entryFileNames: "[name].js", minify: true, codeSplitting: false }
   }
 ])

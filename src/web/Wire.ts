@@ -1,0 +1,125 @@
+/** What the daemon sends to its pages: shapes, and readers that let nothing else in. */
+
+/** One transition that a machine took, or one event that it ignored. */
+export interface Entry {
+  readonly machine: string
+  /** Which one, for machines that have many instances. */
+  readonly instance: string | null
+  /** Wall clock, in milliseconds. */
+  readonly at: number
+  /** Elapsed time of the daemon's process, in milliseconds. */
+  readonly uptime: number
+  /** The type of the event, as xstate spells it. */
+  readonly event: string
+  /** Who sent it, in a few words; empty when it is not known. */
+  readonly cause: string
+  /** Active leaf states as dotted paths joined by commas; empty before the first state. */
+  readonly from: string
+  readonly to: string
+  /** Whether anything changed; an event that was ignored changes nothing. */
+  readonly changed: boolean
+  readonly visible: Readonly<Record<string, unknown>>
+  /** The transitions that were taken, by their ids in a picture; null when the daemon does not know. */
+  readonly transitions: ReadonlyArray<string> | null
+}
+
+/** Where one machine, or one instance of it, is. */
+export interface Current {
+  readonly instance: string | null
+  readonly state: string
+  readonly visible: Readonly<Record<string, unknown>>
+}
+
+/** A machine of the catalogue. */
+export interface Machine {
+  readonly id: string
+  readonly title: string
+  readonly document: string
+  readonly states: ReadonlyArray<Current>
+}
+
+/** The first message of every stream. */
+export interface Hello {
+  readonly version: string
+  readonly pid: number
+  /** ISO 8601. */
+  readonly startedAt: string
+  readonly machines: ReadonlyArray<Machine>
+  readonly entries: ReadonlyArray<Entry>
+}
+
+/** What the proofs say about one machine: `coverage.json`. */
+export interface Coverage {
+  readonly states: number
+  readonly transitions: { readonly all: number; readonly taken: number }
+  readonly pairs: number
+  readonly guardOutcomes: { readonly all: number; readonly heard: number }
+  readonly mutants: { readonly killed: number; readonly alive: number }
+  /** For each transition, by id, the moves that lead to it. */
+  readonly paths: Readonly<Record<string, ReadonlyArray<string>>>
+  /** For each mutant, the properties that met it and what came of that. */
+  readonly fates: Readonly<Record<string, Readonly<Record<string, string>>>>
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const fieldsOf = (value: unknown): Fields | null =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
+const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0)
+const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+const present = <A>(value: A | null): value is A => value !== null
+
+/** An entry, or null for what is none. */
+export const readEntry = (value: unknown): Entry | null => {
+  const fields = fieldsOf(value)
+  if (fields === null || textOf(fields["machine"]) === "" || textOf(fields["event"]) === "") return null
+  return {
+    machine: textOf(fields["machine"]),
+    instance: typeof fields["instance"] === "string" ? fields["instance"] : null,
+    at: numberOf(fields["at"]),
+    uptime: numberOf(fields["uptime"]),
+    event: textOf(fields["event"]),
+    cause: textOf(fields["cause"]),
+    from: textOf(fields["from"]),
+    to: textOf(fields["to"]),
+    changed: fields["changed"] !== false,
+    visible: fieldsOf(fields["visible"]) ?? {},
+    transitions: Array.isArray(fields["transitions"]) ? fields["transitions"].map(textOf) : null
+  }
+}
+
+const readCurrent = (value: unknown): Current | null => {
+  const fields = fieldsOf(value)
+  if (fields === null) return null
+  return {
+    instance: typeof fields["instance"] === "string" ? fields["instance"] : null,
+    state: textOf(fields["state"]),
+    visible: fieldsOf(fields["visible"]) ?? {}
+  }
+}
+
+const readMachine = (value: unknown): Machine | null => {
+  const fields = fieldsOf(value)
+  if (fields === null || textOf(fields["id"]) === "") return null
+  return {
+    id: textOf(fields["id"]),
+    title: textOf(fields["title"]) || textOf(fields["id"]),
+    document: textOf(fields["document"]),
+    states: listOf(fields["states"]).map(readCurrent).filter(present)
+  }
+}
+
+/** A first message, or null for what is none. */
+export const readHello = (value: unknown): Hello | null => {
+  const fields = fieldsOf(value)
+  if (fields === null || !Array.isArray(fields["machines"])) return null
+  return {
+    version: textOf(fields["version"]),
+    pid: numberOf(fields["pid"]),
+    startedAt: textOf(fields["started_at"]),
+    machines: fields["machines"].map(readMachine).filter(present),
+    entries: listOf(fields["entries"]).map(readEntry).filter(present)
+  }
+}
