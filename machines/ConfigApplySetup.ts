@@ -84,12 +84,9 @@ export interface ConfigApplyContext {
 
 /** What of its context may be shown; nothing in it is secret. */
 export const CONFIG_APPLY_VISIBLE = [
-  "running",
   "start",
-  "part",
   "confirmed",
   "pluginsSettled",
-  "pending",
   "restart",
   "impaired",
   "storageProblem"

@@ -43,14 +43,9 @@ export interface DaemonContext {
 }
 
 /** What of its context may be shown; nothing in it is secret. */
-export const DAEMON_VISIBLE = [
-  "restart",
-  "stopping",
-  "leaving",
-  "apiProblem",
-  "pluginProblems",
-  "cut"
-] as const satisfies ReadonlyArray<keyof DaemonContext>
+export const DAEMON_VISIBLE = ["restart", "stopping", "leaving", "apiProblem", "cut"] as const satisfies ReadonlyArray<
+  keyof DaemonContext
+>
 
 export type DaemonEvent =
   | ({ readonly type: "BOOT_EVALUATED" } & BootOutcome)

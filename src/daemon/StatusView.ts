@@ -74,7 +74,7 @@ export const statusOf = (facts: StatusFacts): Status => {
   }
 }
 
-const diagnostic = (kind: string, message: string, ...repair: readonly [string, ...Array<string>]): Diagnostic => ({
+const diagnostic = (kind: string, message: string, ...repair: ReadonlyArray<string>): Diagnostic => ({
   severity: "error",
   kind,
   message,
@@ -83,6 +83,9 @@ const diagnostic = (kind: string, message: string, ...repair: readonly [string, 
 
 /** There is no credential that central takes, and nothing to get one with: only a person can help. */
 const isDead = (state: string): boolean => state === "credentialDead" || state === "reviving"
+
+/** What runs now may name a wrong central: the revision before it may still know where to poll. */
+const isOnProbation = (state: string): boolean => state.startsWith("probation")
 
 const processDiagnostics = ({
   config,
@@ -101,6 +104,11 @@ const processDiagnostics = ({
           ? diagnostic(
               "credential_dead",
               `this machine cannot prove that it belongs to its fleet, and nothing is polled: ${join.problem}`,
+              ...(isOnProbation(states["configApply"] ?? "")
+                ? [
+                    "Wait for the end of probation: unless it is confirmed, this revision is rolled back, and the one before it polls."
+                  ]
+                : []),
               `Join it again: holdfast join ${Option.match(config.central, { onNone: () => "URL", onSome: ({ url }) => url })} --token-file FILE`
             )
           : diagnostic(

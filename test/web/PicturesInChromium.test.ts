@@ -1,26 +1,24 @@
-import { existsSync, mkdirSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { type Browser, chromium } from "playwright-core"
+import type { Browser } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { catalogue } from "../../machines/index.ts"
+import { node, script } from "../support/Program.ts"
+import { hasBrowser, keep, launch, openWindow, SCHEMES } from "./Browser.ts"
 
-const executablePath = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium"
-const hasBrowser = existsSync(executablePath)
-if (!hasBrowser) console.log(`skipped: no Chromium at ${executablePath}; install it, or set CHROMIUM_PATH`)
-it.runIf(process.env["CI"] !== undefined)("finds a Chromium in CI", () => {
-  expect(hasBrowser).toBe(true)
-})
-
-const screenshots = process.env["HOLDFAST_SCREENSHOTS"]
 const pictureOf = (id: string): string => join(import.meta.dirname, "../../llp/machines", `${id}.svg`)
+const folder = mkdtempSync(join(tmpdir(), "holdfast-pictures-"))
 
 let browser: Browser
 beforeAll(async () => {
-  if (hasBrowser) browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] })
+  if (hasBrowser) browser = await launch()
 })
 afterAll(async () => {
   await browser?.close()
+  rmSync(folder, { recursive: true })
 })
 
 /** Texts that the browser draws wider than the room that was reckoned for them, and the contrast of each colour of text. */
@@ -57,18 +55,46 @@ const measured = () => {
   return { texts: contrasts.length, cut, contrast: Math.min(...contrasts) }
 }
 
-describe.runIf(hasBrowser).each(["light", "dark"] as const)("in Chromium, %s", (colorScheme) => {
+describe.runIf(hasBrowser).each(SCHEMES)("in Chromium, %s", (scheme) => {
   it.each(catalogue.map(({ id }) => id))("the picture of %s cuts no text, and all of it can be read", async (id) => {
-    const page = await browser.newPage({ colorScheme })
-    await page.goto(pathToFileURL(pictureOf(id)).href)
+    const { context, page } = await openWindow(browser, { scheme })
+    await page.setContent(`<!doctype html><body style="margin: 0">${readFileSync(pictureOf(id), "utf8")}`)
     const { contrast, cut, texts } = await page.evaluate(measured)
-    if (screenshots !== undefined) {
-      mkdirSync(screenshots, { recursive: true })
-      await page.locator("svg").screenshot({ path: join(screenshots, `${id}-${colorScheme}.png`) })
-    }
-    await page.close()
+    await keep(page, `${id}-${scheme}`)
+    await context.close()
     expect(texts).toBeGreaterThan(20)
     expect(cut).toEqual([])
     expect(contrast).toBeGreaterThanOrEqual(4.5)
   })
+})
+
+describe.runIf(hasBrowser)("the page that `holdfast machines render --format html` writes", () => {
+  it.each(catalogue.map(({ id, title }) => [id, title] as const))(
+    "shows %s from the disk, with no network and no other file",
+    async (id, title) => {
+      const { status, stdout } = spawnSync(node, [
+        script,
+        "machines",
+        "render",
+        id,
+        "--format",
+        "html",
+        "--out",
+        folder
+      ])
+      expect({ status, written: String(stdout).trim() }).toEqual({ status: 0, written: join(folder, `${id}.html`) })
+      const { complaints, context, page } = await openWindow(browser, { offline: true })
+      const asked: Array<string> = []
+      page.on("request", (request) => asked.push(request.url()))
+      const url = pathToFileURL(join(folder, `${id}.html`)).href
+      await page.goto(url)
+      expect(await page.locator("h1").textContent()).toBe(title)
+      expect(await page.locator("svg [data-state]").count()).toBeGreaterThan(10)
+      await page.locator("summary").click()
+      expect(await page.locator("pre").isVisible()).toBe(true)
+      await keep(page, `offline-${id}`)
+      await context.close()
+      expect({ asked, complaints }).toEqual({ asked: [url], complaints: [] })
+    }
+  )
 })
