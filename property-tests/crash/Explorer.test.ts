@@ -7,7 +7,7 @@ import { REAL } from "./Services.ts"
 
 /** A soak cuts every moment after a first cut, where the suite cuts one in so many. */
 const isSoak = runs > 200
-const BOUNDS: Bounds = { cuts: 2, disks: [ENUMERATED, 8], stride: isSoak ? 1 : 60 }
+const BOUNDS: Bounds = { cuts: 2, disks: [ENUMERATED, 8], stride: isSoak ? 1 : 66 }
 
 const found: Array<readonly [life: string, explored: Explored]> = []
 

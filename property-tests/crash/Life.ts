@@ -167,7 +167,9 @@ export class Life {
   }
 
   private at(label: string): Moment {
-    return { disk: this.disk, witness: this.witness, now: { ...this.around.now }, label }
+    // Central remembers what it issued, whether or not the machine came to store it.
+    const witness = { ...this.witness, issued: this.around.central.issued }
+    return { disk: this.disk, witness, now: { ...this.around.now }, label }
   }
 
   // -------------------------------------------------------------------------------------------- goals

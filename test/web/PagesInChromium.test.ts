@@ -233,8 +233,13 @@ describe.runIf(hasBrowser)("the pages", () => {
   it("let a transition be clicked, and tell what is proved", async () => {
     const window = await visit("/machines#join")
     const { page } = window
-    await page.locator('.stage g[data-transition="idle · BEGIN #1"] text').first().click()
-    expect(new Set(await marked(window, "selected"))).toEqual(new Set(["idle · BEGIN #1"]))
+    await page.locator('.stage [data-state="enrolled.fresh"].active').waitFor()
+    // The picture may still be on its way to what is active when the pointer comes down.
+    const click = async () => {
+      await page.locator('.stage g[data-transition="idle · BEGIN #1"] text').first().click()
+      return [...new Set(await marked(window, "selected"))]
+    }
+    await expect.poll(click, { timeout: 10_000 }).toEqual(["idle · BEGIN #1"])
     await page.getByText("Mutants:").click()
     const killed = page.locator(".mutants tr", { hasText: "the ladder has one rung" })
     expect(await killed.locator("code").textContent()).toBe("joinClimbs")
