@@ -44,7 +44,7 @@ export const bytesOf = (disk: Disk, path: string): ReadonlyArray<Damage> => {
 }
 
 /** Cut short: to nothing, to one byte, at every 512-byte sector, by half, and by the last byte. */
-export const cutsOf = (disk: Disk, path: string): ReadonlyArray<Damage> => {
+const cutsOf = (disk: Disk, path: string): ReadonlyArray<Damage> => {
   const content = contentOf(disk, path)
   const sectors = Array.from({ length: Math.ceil(content.length / 512) }, (_, index) => index * 512)
   const lengths = new Set([0, 1, ...sectors, content.length >> 1, content.length - 2, content.length - 1])
@@ -54,13 +54,13 @@ export const cutsOf = (disk: Disk, path: string): ReadonlyArray<Damage> => {
 }
 
 /** Gone, or a directory of that name. */
-export const replacedOf = (path: string): ReadonlyArray<Damage> => [
+const replacedOf = (path: string): ReadonlyArray<Damage> => [
   { path, how: "removed", what: "removed", inode: null },
   { path, how: "directory", what: "a directory instead", inode: EMPTY_DIRECTORY }
 ]
 
 /** What a link may become besides. */
-export const linksOf = (path: string): ReadonlyArray<Damage> => [
+const linksOf = (path: string): ReadonlyArray<Damage> => [
   ...["c", "", `${CONTROL}/a`, "../a", "active"].map((target): Damage => ({
     path,
     how: "link",

@@ -21,7 +21,7 @@ import {
   referencesOf,
   type Surroundings
 } from "../crash/Services.ts"
-import { type Facts, NEWBORN, Violated, type Witness } from "../crash/Witness.ts"
+import { NEWBORN, newFleet, Violated, type Witness } from "../crash/Witness.ts"
 import type { Base } from "./Bases.ts"
 import type { Readings } from "./Readings.ts"
 
@@ -45,20 +45,6 @@ class AtRest extends Error {
     super(end)
     this.end = end
   }
-}
-
-const FACTS: Omit<Facts, "url"> = {
-  flipped: false,
-  promoted: [],
-  promoting: null,
-  ran: [],
-  bad: [],
-  kills: 0,
-  crashes: 0,
-  starts: 0,
-  spentMs: 0,
-  serial: 0,
-  seedRetired: false
 }
 
 /** Boots machines with one engine; what a machine does after a boot that was seen before is remembered. */
@@ -97,7 +83,8 @@ export class Survivals {
       const config = this.configOf(life.disk, boot)
       const url = config.central._tag === "Some" ? normaliseUrl(config.central.value.url) : null
       first ??= { boot, config, status: status(snapshots, config) }
-      return { ...witness, facts: { ...(witness.facts ?? FACTS), url: url ?? base.url } }
+      const facts = witness.facts ?? newFleet(base.url)
+      return { ...witness, facts: { ...facts, url: url ?? base.url } }
     }
     const life = new Life(
       {
@@ -118,7 +105,7 @@ export class Survivals {
           if (state === "unjoined") throw new AtRest(holdsFleet(life.disk) ? "unjoined" : "left")
         }
       },
-      { disk, witness: { ...NEWBORN, issued: base.issued, facts: { ...FACTS, url: base.url } }, now: base.now }
+      { disk, witness: { ...NEWBORN, issued: base.issued, facts: newFleet(base.url) }, now: base.now }
     )
     let end: End = "promoted"
     try {

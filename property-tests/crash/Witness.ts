@@ -102,7 +102,8 @@ export const NEWBORN: Witness = {
   leaving: null
 }
 
-const newFleet = (url: string): Facts => ({
+/** What is known of a machine that has just been told to join. */
+export const newFleet = (url: string): Facts => ({
   url,
   flipped: false,
   promoted: [],
@@ -345,7 +346,7 @@ export const rested = (witness: Witness, now: Seen): void => {
   credentialIsThere(facts, now)
 }
 
-export const credentialIsThere = (facts: Facts, now: Seen): void => {
+const credentialIsThere = (facts: Facts, now: Seen): void => {
   if (facts.serial === 0) return
   const jwt = now.identities[facts.url]?.jwt
   hold("identityKept", jwt !== undefined && serialOf(jwt) >= facts.serial, () => `credential ${facts.serial}`)

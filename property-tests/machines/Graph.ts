@@ -53,7 +53,8 @@ class Rows {
 
   row(id: number): Node {
     const from = id * WIDTH
-    return [0, 1, 2, 3, 4].map((column) => this.cells.at(from + column)) as unknown as Node
+    const { cells } = this
+    return [cells.at(from), cells.at(from + 1), cells.at(from + 2), cells.at(from + 3), cells.at(from + 4)]
   }
 
   /** The place of a row; new ones get the next. */

@@ -373,7 +373,7 @@ export const centralOf = (engine: Engine): "main" | "dead" | "none" => {
   return !central ? "none" : etag !== null && urlOf(etag) !== MAIN_URL ? "dead" : "main"
 }
 
-export const effectOf = (engine: Engine, task: Task): Disk => {
+const effectOf = (engine: Engine, task: Task): Disk => {
   if (!isWrite(task.src)) return engine.disk
   const url = centralOf(engine) === "main" ? MAIN_URL : null
   const after = applied(engine.disk, task.src as Write, task.input, url)

@@ -1,29 +1,12 @@
 /** What the machines have been doing: the last transitions of each, live, in memory only. */
 import { Context, Effect, Layer, PubSub, type Scope, Stream } from "effect"
+import type { MachineEntry } from "../domain/index.ts"
 
 /** How many transitions are kept per machine (and per instance of a machine that has many). */
 export const JOURNAL_LENGTH = 50
 
-/** One transition that a machine took, or one event that it ignored. */
-export interface JournalEntry {
-  readonly machine: string
-  /** Which one, for machines that have many instances. */
-  readonly instance: string | null
-  /** Wall clock, in milliseconds. */
-  readonly at: number
-  /** Elapsed time, in milliseconds. */
-  readonly uptime: number
-  /** The type of the event. */
-  readonly event: string
-  /** Who sent it: `start`, `timer`, `task <name>`, `machine <id>`, `operator`, `signal`, `clock`. */
-  readonly cause: string
-  /** Active leaf states as dotted paths joined by commas; empty before the first state. */
-  readonly from: string
-  readonly to: string
-  /** Whether anything changed: state, context, timers, or something was done. */
-  readonly changed: boolean
-  /** The fields of the context that the machine allows to be seen. */
-  readonly visible: Readonly<Record<string, unknown>>
+/** What a machine did, and which transitions of its chart it took. */
+export interface JournalEntry extends MachineEntry {
   /** The names of the transitions that were taken, in order. Worked out when it is asked for: most entries never are. */
   readonly transitions: () => ReadonlyArray<string>
 }

@@ -1,24 +1,8 @@
 /** What the daemon sends to its pages: shapes, and readers that let nothing else in. */
+import type { MachineEntry } from "../domain/index.ts"
 
-/** One transition that a machine took, or one event that it ignored. */
-export interface Entry {
-  readonly machine: string
-  /** Which one, for machines that have many instances. */
-  readonly instance: string | null
-  /** Wall clock, in milliseconds. */
-  readonly at: number
-  /** Elapsed time of the daemon's process, in milliseconds. */
-  readonly uptime: number
-  /** The type of the event, as xstate spells it. */
-  readonly event: string
-  /** Who sent it, in a few words; empty when it is not known. */
-  readonly cause: string
-  /** Active leaf states as dotted paths joined by commas; empty before the first state. */
-  readonly from: string
-  readonly to: string
-  /** Whether anything changed; an event that was ignored changes nothing. */
-  readonly changed: boolean
-  readonly visible: Readonly<Record<string, unknown>>
+/** What a machine did. */
+export interface Entry extends MachineEntry {
   /** The transitions that were taken, by their ids in a picture; null when the daemon does not know. */
   readonly transitions: ReadonlyArray<string> | null
 }
