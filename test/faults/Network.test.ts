@@ -29,7 +29,7 @@ const shortly = (message: string | null): string =>
   message === null
     ? "-"
     : (/cannot be reached \((\w+)\)/.exec(message)?.[1] ??
-      /did not answer within 30 s|redirects to another origin|not an identity|not JSON|without an ETag|more than 1\S* \w+|answered \d+|is not central|does not match the HTTP/.exec(
+      /did not answer within 30 s|redirects to another place|not an identity|not JSON|without an ETag|more than 1\S* \w+|answered \d+|is not central|does not match the HTTP/.exec(
         message
       )?.[0] ??
       message)

@@ -145,7 +145,7 @@ export const quickTrials = (elsewhere: string): readonly [ReadonlyArray<Trial>, 
     {
       name: "redirect to another origin",
       answered: answers(`HTTP/1.1 307 Temporary Redirect\r\nlocation: ${elsewhere}/v1/config\r\n`),
-      says: everywhere(/redirects to another origin/)
+      says: everywhere(/redirects to another place/)
     },
     {
       name: "502 of a proxy",

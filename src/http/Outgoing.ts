@@ -1,0 +1,170 @@
+/** Requests to another server: bounded in size and time, and never carrying a credential to another origin. */
+import { Duration, Effect, Predicate, Redacted, Schema, type Scope, Stream } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { adviceFor } from "./NetworkAdvice.ts"
+
+const REDIRECTS_MAX = 5
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/** The other server could not be asked, or its answer could not be read to its end. */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { message: Schema.String }) {}
+
+/** What the other server answered. */
+export interface OutgoingAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** The body; null when it is larger than allowed and was not read to its end. */
+  readonly body: Uint8Array | null
+}
+
+export interface OutgoingRequest {
+  readonly method: "GET" | "POST"
+  readonly url: string
+  /** The whole of an `Authorization` header, if there is to be one. */
+  readonly authorization?: Redacted.Redacted<string>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+  /** Sent as a form, instead of JSON. */
+  readonly form?: Readonly<Record<string, string>>
+}
+
+/** Who is asked, and within which bounds. */
+export interface OutgoingOptions {
+  /** How messages call the other server. */
+  readonly peer: string
+  /** What to do when it sends the request elsewhere: a sentence. */
+  readonly remedy: string
+  /** The largest body that is read, in bytes. */
+  readonly maxBytes: number
+  /** One request and its whole body, ms. */
+  readonly deadlineMs: number
+  /** Where a redirect may lead; left out: within the origin, for the credential stays there. */
+  readonly mayFollow?: (from: URL, to: URL) => boolean
+}
+
+const withinOrigin = (from: URL, to: URL): boolean => from.origin === to.origin
+
+/** A function that sends one request and reads its whole answer. Redirects are followed five times at most. */
+export const makeOutgoing = Effect.fnUntraced(function* ({
+  deadlineMs,
+  maxBytes,
+  mayFollow = withinOrigin,
+  peer,
+  remedy
+}: OutgoingOptions) {
+  // A body that is not read to its end, of a document too large or of a redirect, is cancelled with the scope.
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+
+  const unreachable =
+    (url: string) =>
+    (error: unknown): Unreachable => {
+      const cause = causeOf(error)
+      return new Unreachable({
+        message: `${peer} at ${originOf(url)} cannot be reached (${cause}). ${adviceFor(cause)}`
+      })
+    }
+
+  const send = (spec: OutgoingRequest, url: string) =>
+    HttpClientRequest.make(spec.method)(url).pipe(
+      HttpClientRequest.acceptJson,
+      HttpClientRequest.setHeaders(spec.headers ?? {}),
+      spec.authorization === undefined
+        ? (same) => same
+        : HttpClientRequest.setHeader("authorization", Redacted.value(spec.authorization)),
+      spec.json === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(spec.json),
+      spec.form === undefined ? (same) => same : HttpClientRequest.bodyUrlParams(spec.form),
+      client.execute,
+      Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", cache: "no-store" })
+    )
+
+  const follow = (
+    spec: OutgoingRequest,
+    url: string,
+    left: number
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, Unreachable, Scope.Scope> =>
+    Effect.flatMap(Effect.mapError(send(spec, url), unreachable(url)), (response) => {
+      const location = response.headers["location"]
+      if (!REDIRECTS.has(response.status) || location === undefined) return Effect.succeed(response)
+      const next = URL.parse(location, url)
+      if (next === null || !mayFollow(new URL(url), next)) {
+        return Effect.fail(
+          new Unreachable({
+            message: `${peer} at ${originOf(url)} redirects to another place (${next?.origin ?? "unreadable"}), which is refused. ${remedy}`
+          })
+        )
+      }
+      return left === 0
+        ? Effect.fail(new Unreachable({ message: `${peer} at ${originOf(url)} redirects in circles` }))
+        : follow(spec, next.href, left - 1)
+    })
+
+  const request = Effect.fn("Outgoing.request")(function* (spec: OutgoingRequest) {
+    const response = yield* follow(spec, spec.url, REDIRECTS_MAX)
+    const body = yield* Effect.mapError(readBody(response, maxBytes), unreachable(spec.url))
+    const answer: OutgoingAnswer = { status: response.status, headers: response.headers, body }
+    return answer
+  }, Effect.scoped)
+
+  return (spec: OutgoingRequest): Effect.Effect<OutgoingAnswer, Unreachable> =>
+    request(spec).pipe(
+      Effect.timeoutOrElse({
+        duration: Duration.millis(deadlineMs),
+        orElse: () =>
+          Effect.fail(
+            new Unreachable({
+              message: `${peer} at ${originOf(spec.url)} did not answer within ${deadlineMs / 1_000} s. Check the network and the server.`
+            })
+          )
+      })
+    )
+})
+
+const originOf = (url: string): string => URL.parse(url)?.origin ?? "an unreadable URL"
+
+const causeOf = (error: unknown): string => {
+  let found = ""
+  let at: unknown = error
+  for (let depth = 0; depth < 6 && Predicate.isObject(at); depth++) {
+    if (Predicate.hasProperty(at, "code") && Predicate.isString(at.code)) return at.code
+    if (Predicate.hasProperty(at, "message") && Predicate.isString(at.message) && at.message !== "") found = at.message
+    at = Predicate.hasProperty(at, "reason") && Predicate.isObject(at.reason) ? at.reason : Reflect.get(at, "cause")
+  }
+  return found === "" ? String(error) : found
+}
+
+/** Counts while it reads: whatever the server says or sends, no more than the cap is held. */
+const readBody = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse, maxBytes: number) {
+  const announced = Number(response.headers["content-length"] ?? "0")
+  if (announced > maxBytes) return null
+  if (response.status === 304 || response.status === 204) return new Uint8Array(0)
+  const body = makeBody(maxBytes)
+  yield* response.stream.pipe(Stream.runForEachWhile((chunk) => Effect.sync(() => body.add(chunk))))
+  return body.whole()
+})
+
+/** One buffer that doubles as it must: a body that drips in costs no more than one that comes at once. */
+const makeBody = (maxBytes: number) => {
+  let held = new Uint8Array(16_384)
+  let size = 0
+  return {
+    /** False once the body is larger than the cap. */
+    add: (chunk: Uint8Array): boolean => {
+      const total = size + chunk.length
+      if (total <= maxBytes) {
+        if (total > held.length) {
+          const wider = new Uint8Array(Math.max(total, held.length * 2))
+          wider.set(held.subarray(0, size))
+          held = wider
+        }
+        held.set(chunk, size)
+      }
+      size = total
+      return size <= maxBytes
+    },
+    /** The body; null when it is larger than the cap. */
+    whole: (): Uint8Array | null => (size > maxBytes ? null : held.slice(0, size))
+  }
+}
+
+/** Server-authored text without control characters. */
+export const printable = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").trim()
