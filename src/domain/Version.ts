@@ -6,9 +6,14 @@ export class VersionUnknown extends Schema.TaggedError<VersionUnknown>()("Versio
   message: Schema.String
 }) {}
 
-const decodeVersion = Schema.decodeUnknownEffect(
-  Schema.String.check(Schema.isPattern(/^\d+\.\d+\.\d+([-+][\w.+-]+)?$/))
-)
+/**
+ * The text of a version, such as `0.1.0` or `1.0.0-rc.2`: the only shape in which one of another place is looked at.
+ *
+ * @ref LLP 0013#what-a-version-is [implements]: validated before any use
+ */
+export const VersionText = Schema.String.check(Schema.isPattern(/^\d+(\.\d+){2}(-[0-9A-Za-z.-]+)?$/))
+
+const decodeVersion = Schema.decodeUnknownEffect(VersionText)
 
 const REINSTALL = "install Holdfast again"
 

@@ -1,5 +1,5 @@
 /** Reading a request's body without trusting it. */
-import { ByteSize, Effect, type Schema } from "effect"
+import { ByteSize, Effect, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpFailure } from "./HttpFailure.ts"
 
@@ -32,4 +32,14 @@ export const readJson = Effect.fn("http.readJson")(function* <A, RD>(
       Effect.fail(new HttpFailure({ status: 422, error: "body_invalid", detail: message }))
     )
   )
+})
+
+/** As {@link readJson}; a request without a body means `{}`, whatever it is labelled as. */
+export const readOptionalJson = Effect.fn("http.readOptionalJson")(function* <A, RD>(
+  schema: Schema.ConstraintDecoder<A, RD>
+) {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const isEmpty = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
+  if (!isEmpty) return yield* readJson(schema)
+  return yield* Effect.orDie(Schema.decodeUnknownEffect(schema)({}))
 })

@@ -54,6 +54,7 @@ export const withGateway = <A, E>(
       ConfigControl,
       ConfigControl.of({
         runningEtag: Effect.sync(() => running.etag),
+        document: Effect.succeed({ version: 2 as const }),
         central: Effect.sync(() =>
           Option.map(Option.fromNullishOr(running.url), (url) => ({
             instance: "central",

@@ -19,7 +19,18 @@ describe("the program", () => {
   it("shows every command with --help, on stdout, with examples", async () => {
     const { code, stderr, stdout } = await programs.run("--help")
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-    for (const command of ["up", "join", "leave", "daemon", "status", "open", "health", "config", "central"]) {
+    for (const command of [
+      "up",
+      "join",
+      "leave",
+      "daemon",
+      "status",
+      "open",
+      "health",
+      "config",
+      "upgrade",
+      "central"
+    ]) {
       expect(stdout).toMatch(new RegExp(`^ +${command} `, "m"))
       expect((await programs.run(command, "--help")).stdout).toContain("EXAMPLES")
     }
