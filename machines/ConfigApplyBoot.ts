@@ -2,6 +2,7 @@
 import { assign } from "xstate"
 import {
   applySetup,
+  type ConfigApplyContext,
   countedAfterAll,
   outcome,
   read,
@@ -25,6 +26,18 @@ import {
 } from "./ConfigBoot.ts"
 import { activeSlot, EMPTY_STATE, refuge, UNREAD_DISK, withoutQuarantine } from "./ConfigFacts.ts"
 import { failureOf } from "./Task.ts"
+
+const reasonAtBoot = ({ start, state }: ConfigApplyContext) =>
+  bootVerdict(state, start) === "crash_loop" ? "crash_loop" : "probation_expired"
+
+const rollbackNoted = {
+  type: "note",
+  params: ({ context }: { readonly context: ConfigApplyContext }) => ({
+    event: "config.rollback",
+    etag: context.state.marker?.etag ?? null,
+    detail: reasonAtBoot(context)
+  })
+} as const
 
 export const boot = applySetup.createStateConfig({
   description: "Boot evaluation E0 to E11, before the pull loop and any plugin code.",
@@ -134,16 +147,10 @@ export const boot = applySetup.createStateConfig({
       description: "R1 at boot: the verdict is written before the flip, and before any plugin code.",
       invoke: {
         src: "writeState",
-        input: ({ context }) => ({
-          state: rolledBack(
-            context.state,
-            context.disk,
-            bootVerdict(context.state, context.start) === "crash_loop" ? "crash_loop" : "probation_expired"
-          )
-        }),
+        input: ({ context }) => ({ state: rolledBack(context.state, context.disk, reasonAtBoot(context)) }),
         onDone: [
-          { guard: "toBare", target: "unlinking", actions: { type: "note", params: { event: "config.rollback" } } },
-          { target: "flippingBack", actions: { type: "note", params: { event: "config.rollback" } } }
+          { guard: "toBare", target: "unlinking", actions: rollbackNoted },
+          { target: "flippingBack", actions: rollbackNoted }
         ],
         onError: "rereading"
       }

@@ -243,7 +243,14 @@ export const rollingBack = applySetup.createStateConfig({
     },
     done: {
       entry: [
-        { type: "note", params: ({ context }) => ({ event: "config.rollback", etag: context.running.etag }) },
+        {
+          type: "note",
+          params: ({ context }) => ({
+            event: "config.rollback",
+            etag: context.running.etag,
+            detail: "probation_expired"
+          })
+        },
         assign(({ context }) => ({
           state: rolledBack(context.state, context.disk, "probation_expired"),
           exitRecorded: true,

@@ -36,7 +36,7 @@ export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status
 })
 
 /** Keeps the file current: after each transition, and every ten seconds. */
-export const keepStatusFile = Effect.fn("daemon.keep-status-file")(function* (status: Effect.Effect<Status>) {
+export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect<Status>) {
   const services = yield* Effect.context<FileSystem.FileSystem | Home>()
   const journal = yield* Journal
   const failing = yield* Ref.make(false)

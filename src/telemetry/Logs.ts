@@ -1,5 +1,6 @@
 /** Where log lines go: to the person or program that reads stderr, and to a file that is rotated. */
-import { Config, Console, Effect, FileSystem, Layer, Logger, Path, Ref, References } from "effect"
+import { Config, Console, Effect, FileSystem, Layer, Logger, Metric, Path, Ref, References } from "effect"
+import { logLinesDropped } from "./Metrics.ts"
 
 /** A log file is set aside when it has grown to this many bytes. */
 export const ROTATE_AT_BYTES = 10 * 1_048_576
@@ -92,7 +93,7 @@ const fileLogger = Effect.fnUntraced(function* (directory: string) {
           Ref.getAndUpdate(dropped, (known) => known + lines.length),
           (known) =>
             known > 0 ? Effect.void : Console.error(`holdfast: the log file cannot be written: ${error.message}`)
-        )
+        ).pipe(Effect.andThen(Metric.update(logLinesDropped, lines.length)))
     })
 
   return yield* Logger.batched(Logger.formatJson, { window: FLUSH_WINDOW, flush })
