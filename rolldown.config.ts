@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown"
+import { openApiOf } from "./src/domain/DaemonApi.ts"
+import { apiDocs } from "./src/web/ApiDocs.ts"
 
 // An ES import of one of these reads all that it exports, and so loads what Node itself loads lazily: node:http brings
 // the whole of fetch (14 MB), node:tls its root certificates, node:crypto every algorithm. In the bundle such a module is
@@ -38,12 +40,16 @@ const ownDaemon: Plugin = {
   resolveId: (id) => (id.endsWith("/daemon/index.ts") ? { id: "./daemon.js", external: true } : undefined)
 }
 
-// What the pages are made of besides code: the shell, the looks, and the pictures and coverage of the machines.
+// What the pages are made of besides code: the shell, the looks, the pictures and coverage of the machines, and the
+// description of the API, which costs the running daemon nothing this way.
 const pageFiles: Plugin = {
   name: "page-files",
   generateBundle() {
     const emit = (fileName: string, source: string): void => void this.emitFile({ type: "asset", fileName, source })
     for (const file of ["app.html", "app.css"]) emit(file, readFileSync(`src/web/${file}`, "utf8"))
+    const api = openApiOf(readFileSync("VERSION", "utf8").trim())
+    emit("openapi.json", JSON.stringify(api))
+    emit("docs.html", apiDocs(api))
     for (const file of readdirSync("llp/machines")) {
       const source = readFileSync(`llp/machines/${file}`, "utf8")
       if (file.endsWith(".svg")) emit(`machines/${file}`, source)
@@ -51,6 +57,9 @@ const pageFiles: Plugin = {
     }
   }
 }
+
+// What src/telemetry/Otlp.ts alone needs of its dependencies.
+const exporters = /\/src\/telemetry\/Otlp\.ts$|\/observability\/Otlp\w+\.js$|\/FiberSet\.js$/
 
 const common: RolldownOptions = {
   platform: "node",
@@ -84,12 +93,19 @@ export default defineConfig([
     }
   },
   // The daemon is one file with what it needs and nothing else: one read, one entry of the compile cache, and code of
-  // the commands neither loaded nor compiled.
+  // the commands neither loaded nor compiled. Only who exports over OTLP loads a second one.
   {
     ...common,
     input: { daemon: "src/daemon/index.ts" },
     plugins: [lazyBuiltins, noWebSockets],
-    output: { ...output, entryFileNames: "chunks/[name].js", codeSplitting: false }
+    output: {
+      ...output,
+      entryFileNames: "chunks/[name].js",
+      chunkFileNames: "chunks/daemon-[name].js",
+      codeSplitting: {
+        groups: [{ name: "daemon", test: (id) => !exporters.test(id), includeDependenciesRecursively: false }]
+      }
+    }
   },
   // The pages, which the daemon serves as they lie here.
   {

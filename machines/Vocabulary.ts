@@ -75,3 +75,11 @@ export const RESTART_REASONS = [
   "operator"
 ] as const
 export type RestartReason = (typeof RESTART_REASONS)[number]
+
+/** The phases of a flow, one device-code login attempt: three in which it is live, four in which it has ended. */
+export const LOGIN_PHASES = ["requesting", "waiting", "exchanging", "ok", "error", "expired", "cancelled"] as const
+export type LoginPhase = (typeof LOGIN_PHASES)[number]
+
+/** What the last exchange said of a token. */
+export const TOKEN_ACCESS = ["granted", "no_access", "refused", "unknown"] as const
+export type TokenAccess = (typeof TOKEN_ACCESS)[number]

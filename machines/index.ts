@@ -2,6 +2,7 @@
 import { ConfigApply } from "./ConfigApply.ts"
 import { ConfigPull } from "./ConfigPull.ts"
 import { Daemon } from "./Daemon.ts"
+import { DeviceLogin } from "./DeviceLogin.ts"
 import { Join } from "./Join.ts"
 
 export { ConfigApply } from "./ConfigApply.ts"
@@ -11,6 +12,8 @@ export * from "./ConfigFacts.ts"
 export * from "./ConfigPull.ts"
 export * from "./ConfigStage.ts"
 export * from "./Daemon.ts"
+export { DeviceLogin } from "./DeviceLogin.ts"
+export * from "./DeviceLoginSetup.ts"
 export * from "./Join.ts"
 export * from "./System.ts"
 export * from "./Task.ts"
@@ -21,5 +24,6 @@ export const catalogue = [
   { id: "join", title: "Join", machine: Join, document: "0002-join.spec.md" },
   { id: "configPull", title: "Config pull", machine: ConfigPull, document: "0003-config-pull.spec.md" },
   { id: "configApply", title: "Config apply", machine: ConfigApply, document: "0004-config-apply.spec.md" },
-  { id: "daemon", title: "Daemon", machine: Daemon, document: "0005-daemon.spec.md" }
+  { id: "daemon", title: "Daemon", machine: Daemon, document: "0005-daemon.spec.md" },
+  { id: "deviceLogin", title: "Device login", machine: DeviceLogin, document: "0015-login.spec.md" }
 ] as const

@@ -163,6 +163,7 @@ const status = (snapshots: ReadonlyMap<MachineId, AnyMachineSnapshot>, config: E
     join: context<JoinContext>("join"),
     pull: context<ConfigPullContext>("configPull"),
     daemon: context<DaemonContext>("daemon"),
+    login: { storageProblem: null },
     states: Object.fromEntries([...snapshots].map(([id, { value }]) => [id, stateName(value)])),
     config,
     view: {

@@ -141,6 +141,7 @@ const control = Layer.effect(
     const offers = yield* Offers
     return ConfigControl.of({
       runningEtag: Effect.map(running.effective, ({ boot }) => boot.running.etag),
+      document: Effect.succeed({ version: 2 as const }),
       central: Effect.map(running.effective, ({ central }) => central),
       policyToken: running.policyToken,
       keepOffer: (etag, bytes) => offers.keep({ etag, bytes }),

@@ -6,6 +6,8 @@ import type { Charts } from "./World.ts"
 export interface Sample {
   readonly numRuns: number
   readonly seed: number
+  /** The first counterexample will do; nobody reads it. */
+  readonly endOnFailure?: boolean
 }
 
 export interface Check {

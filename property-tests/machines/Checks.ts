@@ -4,6 +4,7 @@ import { DAEMON_CHECKS } from "./DaemonChecks.ts"
 import { INVARIANTS, type Invariant } from "./Ghost.ts"
 import { ALL_DANGERS, type Dangers, hasNextGood, histories, recovers } from "./Histories.ts"
 import { JOIN_CHECKS } from "./JoinChecks.ts"
+import { LOGIN_CHECKS } from "./LoginChecks.ts"
 import { PROBATION_CHECKS } from "./ProbationChecks.ts"
 import { PULL_CHECKS } from "./PullChecks.ts"
 import { counterexample, type Check, type Sample } from "./Check.ts"
@@ -82,6 +83,7 @@ export const CHECKS = {
   ...PULL_CHECKS,
   ...JOIN_CHECKS,
   ...DAEMON_CHECKS,
+  ...LOGIN_CHECKS,
   recovers: RECOVERS
 }
 export type CheckName = keyof typeof CHECKS

@@ -1,6 +1,7 @@
 /** All mutants of the machines, and what became of them. */
 import { CONFIG_APPLY_BOOT_MUTANTS } from "./ConfigApplyBootMutants.ts"
 import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
+import { LOGIN_MUTANTS } from "./LoginMutants.ts"
 import { fatesOf, type Fate, type Mutant } from "./Mutant.ts"
 import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutants.ts"
 
@@ -9,7 +10,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ...CONFIG_PULL_MUTANTS,
   ...CONFIG_APPLY_BOOT_MUTANTS,
   ...CONFIG_APPLY_MUTANTS,
-  ...DAEMON_MUTANTS
+  ...DAEMON_MUTANTS,
+  ...LOGIN_MUTANTS
 ]
 
 /** The fate of every mutant. */

@@ -21,6 +21,7 @@ export const factsIn = (world: World): StatusFacts | null => {
     join: contextIn<JoinContext>(world, "join"),
     pull: contextIn<ConfigPullContext>(world, "configPull"),
     daemon: contextIn<DaemonContext>(world, "daemon"),
+    login: { storageProblem: null },
     states: Object.fromEntries(MACHINES.map((id) => [id, stateIn(world, id)])),
     config: {
       boot,

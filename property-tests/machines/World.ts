@@ -27,7 +27,7 @@ import { answerOf, crashOf, failureOf, outputOf, reaches, type Outcome } from ".
 export type MachineId = (typeof catalogue)[number]["id"]
 export type Charts = Readonly<Partial<Record<MachineId, Chart<AnyStateMachine>>>>
 
-/** The machines as they are; a mutant replaces one of them. */
+/** The machines as they are; a mutant replaces one of them. One that no wire names has a room of its own. */
 export const CHARTS: Charts = Object.fromEntries(catalogue.map(({ id, machine }) => [id, { machine }]))
 
 export interface RunningTask {
@@ -109,7 +109,7 @@ const launch = (draft: Draft): void => {
   tell(draft, { _tag: "Started" })
   for (const id of Object.keys(draft.charts) as ReadonlyArray<MachineId>) {
     const chart = draft.charts[id]
-    if (chart === undefined) continue
+    if (chart === undefined || !(id in wiring)) continue
     settle(draft, id, start(chart, { jitter: 0 } as never, draft.now), "start")
   }
 }

@@ -6,9 +6,11 @@ const loaders = {
   daemon: () => import("./DaemonCommand.ts").then(({ daemonCommand }) => daemonCommand),
   status: () => import("./StatusCommand.ts").then(({ statusCommand }) => statusCommand),
   open: () => import("./OpenCommand.ts").then(({ openCommand }) => openCommand),
+  login: () => import("./LoginCommand.ts").then(({ loginCommand }) => loginCommand),
   health: () => import("./HealthCommand.ts").then(({ healthCommand }) => healthCommand),
   config: () => import("./ConfigCommand.ts").then(({ configCommand }) => configCommand),
   machines: () => import("./MachinesCommand.ts").then(({ machinesCommand }) => machinesCommand),
+  upgrade: () => import("./UpgradeCommand.ts").then(({ upgradeCommand }) => upgradeCommand),
   central: () => import("./CentralCommand.ts").then(({ centralCommand }) => centralCommand)
 }
 

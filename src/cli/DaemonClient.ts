@@ -1,12 +1,14 @@
 /** What commands ask of a daemon that runs. */
 import { Context, Duration, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { ErrorBody, Home, isLoopbackHost, Status } from "../domain/index.ts"
+import { ErrorBody, Home, isLoopbackHost, LoginCode, LoginResult, LoginStatus, Status } from "../domain/index.ts"
 import type { LiveDaemon } from "./LiveDaemon.ts"
 import { decodeJson, plain } from "./Output.ts"
 
 /** How long the daemon may take to answer; it does nothing slow there. */
 const PATIENCE = Duration.seconds(5)
+/** How long it may take where it asks the model provider first. */
+const PROVIDER_PATIENCE = Duration.seconds(120)
 
 /** Nobody listens where the daemon said it would: it is gone. */
 export class DaemonGone extends Schema.TaggedError<DaemonGone>()("DaemonGone", { message: Schema.String }) {}
@@ -36,6 +38,13 @@ export class DaemonClient extends Context.Service<
     readonly retry: (daemon: LiveDaemon, etag: string) => Asked<RetryAnswer>
     /** A new one-time link for a browser. */
     readonly open: (daemon: LiveDaemon) => Asked<PageLink>
+    /** The live flow's code, or a new flow's; `force` supersedes a live one. */
+    readonly login: (daemon: LiveDaemon, options: { readonly force: boolean }) => Asked<LoginCode>
+    readonly loginStatus: (daemon: LiveDaemon) => Asked<LoginStatus>
+    readonly retryLogin: (daemon: LiveDaemon) => Asked<LoginResult>
+    /** Ends the flow of this id, or any live one; whether there was one. */
+    readonly cancelLogin: (daemon: LiveDaemon, flow: string | null) => Asked<CancelAnswer>
+    readonly logout: (daemon: LiveDaemon) => Asked<void>
   }
 >()("holdfast/cli/DaemonClient") {
   static readonly layer = Layer.effect(
@@ -55,7 +64,11 @@ export class DaemonClient extends Context.Service<
         )
       )
 
-      const send = Effect.fnUntraced(function* (daemon: LiveDaemon, request: HttpClientRequest.HttpClientRequest) {
+      const send = Effect.fnUntraced(function* (
+        daemon: LiveDaemon,
+        request: HttpClientRequest.HttpClientRequest,
+        patience: Duration.Duration = PATIENCE
+      ) {
         const base = yield* addressOf(daemon)
         const response = yield* request.pipe(
           HttpClientRequest.prependUrl(base),
@@ -68,7 +81,7 @@ export class DaemonClient extends Context.Service<
                 message: `Nobody answers at ${base}, where the daemon (pid ${daemon.pid}) said it listens.`
               })
           ),
-          Effect.timeoutOrElse({ duration: PATIENCE, orElse: () => Effect.fail(silent(daemon)) })
+          Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent(daemon)) })
         )
         if (response.status >= 200 && response.status <= 299) return response.text
         const body = decodeJson(ErrorBody)(response.text)
@@ -82,9 +95,10 @@ export class DaemonClient extends Context.Service<
       const ask = <A>(
         daemon: LiveDaemon,
         request: HttpClientRequest.HttpClientRequest,
-        schema: Schema.ConstraintDecoder<A>
+        schema: Schema.ConstraintDecoder<A>,
+        patience?: Duration.Duration
       ) =>
-        Effect.flatMap(send(daemon, request), (text) =>
+        Effect.flatMap(send(daemon, request, patience), (text) =>
           Effect.mapError(Effect.fromOption(decodeJson(schema)(text)), () => unreadable(daemon))
         )
 
@@ -97,7 +111,14 @@ export class DaemonClient extends Context.Service<
         restart: (daemon, wish) => Effect.asVoid(send(daemon, post("/restart", wish))),
         stop: (daemon, options) => Effect.asVoid(send(daemon, post("/stop", options))),
         retry: (daemon, etag) => ask(daemon, post("/config/retry", { etag }), RetryAnswer),
-        open: (daemon) => ask(daemon, HttpClientRequest.post("/open"), PageLink)
+        open: (daemon) => ask(daemon, HttpClientRequest.post("/open"), PageLink),
+        login: (daemon, { force }) =>
+          ask(daemon, HttpClientRequest.post(force ? "/login/switch" : "/login"), LoginCode, PROVIDER_PATIENCE),
+        loginStatus: (daemon) => ask(daemon, HttpClientRequest.get("/login/status"), LoginStatus),
+        retryLogin: (daemon) => ask(daemon, HttpClientRequest.post("/login/retry"), LoginResult, PROVIDER_PATIENCE),
+        cancelLogin: (daemon, flow) =>
+          ask(daemon, post("/login/cancel", flow === null ? {} : { flow_id: flow }), CancelAnswer),
+        logout: (daemon) => Effect.asVoid(send(daemon, HttpClientRequest.post("/logout")))
       })
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
@@ -107,6 +128,11 @@ const RetryAnswer = Schema.Struct({ etag: Schema.String, known: Schema.Boolean }
 
 /** What the daemon says to a retry: the etag with its quotes, and whether anything was remembered of it. */
 export type RetryAnswer = typeof RetryAnswer.Type
+
+const CancelAnswer = Schema.Struct({ cancelled: Schema.Boolean })
+
+/** Whether there was a live flow to end. */
+export type CancelAnswer = typeof CancelAnswer.Type
 
 const PageLink = Schema.Struct({ url: Schema.String, expires_in_seconds: Schema.Int })
 

@@ -14,6 +14,9 @@ import {
   urlHost,
   withDoors
 } from "../http/index.ts"
+import { Login, loginRoutes, Models } from "../login/index.ts"
+import { exposition, EXPOSITION_TYPE } from "../telemetry/index.ts"
+import { accountHealth } from "./Account.ts"
 import { Fleet } from "./Fleet.ts"
 import { builtPages, pageRoutes, wantsHtml } from "./Pages.ts"
 import { signInFirst } from "./PageText.ts"
@@ -38,11 +41,12 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
       "/health",
       Effect.gen(function* () {
         const { diagnostics, overall, remote_config } = yield* status
-        const short = { status: overall === "healthy" ? "ok" : "degraded", version }
+        const { isMissing, shown } = yield* accountHealth
+        const short = { status: overall !== "healthy" ? "degraded" : isMissing ? "unauthenticated" : "ok", version }
         if ((yield* Shown) === "none") return HttpServerResponse.jsonUnsafe(short)
         return HttpServerResponse.jsonUnsafe({
           ...short,
-          model: null,
+          ...shown,
           agents: [],
           quarantined: [],
           remote_config,
@@ -54,6 +58,11 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
       "GET",
       "/status",
       Effect.map(status, (current) => HttpServerResponse.jsonUnsafe(current))
+    ),
+    HttpRouter.route(
+      "GET",
+      "/metrics",
+      Effect.map(exposition, (text) => HttpServerResponse.text(text, { contentType: EXPOSITION_TYPE }))
     ),
     HttpRouter.route(
       "POST",
@@ -102,7 +111,7 @@ export interface ApiOptions {
 }
 
 /** Opens the API on both loopback addresses until the scope closes. */
-export const serveApi = Effect.fn("daemon.api")(function* ({ listening, port, status, token }: ApiOptions) {
+export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, token }: ApiOptions) {
   const fleet = yield* Fleet
   const opened = yield* Deferred.make<number>()
   const closed = yield* Deferred.make<void>()
@@ -113,7 +122,13 @@ export const serveApi = Effect.fn("daemon.api")(function* ({ listening, port, st
     closing: Deferred.await(closed),
     folder: builtPages
   })
-  const app = yield* HttpRouter.toHttpEffect(Layer.merge(routes(status, fleet, yield* Version), mountRoutes(pages)))
+  const app = yield* HttpRouter.toHttpEffect(
+    Layer.mergeAll(
+      routes(status, fleet, yield* Version),
+      mountRoutes(loginRoutes(yield* Login, yield* Models)),
+      mountRoutes(pages)
+    )
+  )
   const serveOn = Effect.fnUntraced(function* (host: string, wanted: number) {
     const { port: real, server } = yield* listen({ host, port: wanted })
     const doors = withDoors({ token, knownHosts: [], isOpen, cookie: sessionCookie(real) })

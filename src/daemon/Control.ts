@@ -36,6 +36,7 @@ export const configControlLayer = Layer.effect(
     const services = yield* Effect.context<Fleet | Home | Slots | Uptime>()
     return ConfigControl.of({
       runningEtag: Effect.map(running.effective, ({ boot }) => boot.running.etag),
+      document: Effect.map(running.effective, ({ document }) => document),
       central: Effect.map(running.effective, ({ central }) => central),
       policyToken: running.policyToken,
       keepOffer: (etag, bytes) => offers.keep({ etag, bytes }),

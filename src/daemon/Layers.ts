@@ -1,24 +1,31 @@
 /** The one place where the daemon's layers are put together. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Metric } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { wiring } from "../../machines/index.ts"
 import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../config/index.ts"
 import { Home, Version } from "../domain/index.ts"
+import { LoginStore, LoginTasks, Provider, ProviderSettings } from "../login/index.ts"
 import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer } from "../plugins/index.ts"
-import { Journal, Switchboard, Uptime } from "../statechart/index.ts"
+import { Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
+import { modelAccountLayer } from "./Account.ts"
 import { configControlLayer } from "./Control.ts"
 import { Fleet } from "./Fleet.ts"
+import { measuredJournal, measuredSwitchboard, Measures } from "./Measures.ts"
 import { timeScale } from "./Settings.ts"
 
 const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
 
 const world = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClient.layer)
 
-const base = Layer.mergeAll(Home.layer, Version.layer, uptimeLayer, Journal.layer, Switchboard.layer(wiring)).pipe(
+// What one daemon counts is its own, also where several live in one process.
+const registry = Layer.sync(Metric.MetricRegistry, () => new Map())
+
+const base = Layer.mergeAll(Home.layer, uptimeLayer, measuredJournal, measuredSwitchboard).pipe(
+  Layer.provideMerge(Measures.layer),
+  Layer.provideMerge(Layer.mergeAll(Version.layer, registry)),
   Layer.provideMerge(world)
 )
 
@@ -39,8 +46,13 @@ const config = ApplyEngine.layer.pipe(
   Layer.provideMerge(plugins)
 )
 
+const login = Layer.mergeAll(LoginTasks.layer, modelAccountLayer).pipe(
+  Layer.provideMerge(Provider.layer),
+  Layer.provideMerge(Layer.mergeAll(ProviderSettings.layer, LoginStore.layer))
+)
+
 /** Everything that the daemon's root uses. */
-export const daemonLayer = PullLoop.layer.pipe(
+export const daemonLayer = Layer.mergeAll(PullLoop.layer, login).pipe(
   Layer.provideMerge(Identity.layer),
   Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, configControlLayer.pipe(Layer.provideMerge(Fleet.layer)))),
   Layer.provideMerge(config)

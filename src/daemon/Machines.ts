@@ -7,17 +7,21 @@ import {
   ConfigPull,
   Daemon,
   DAEMON_VISIBLE,
+  DEVICE_LOGIN_VISIBLE,
+  DeviceLogin,
   Join,
   JOIN_VISIBLE,
   type PluginProblem
 } from "../../machines/index.ts"
 import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
+import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
 import { Fleet } from "./Fleet.ts"
+import { Measures } from "./Measures.ts"
 import { trustJoinedAuthorities } from "./Trust.ts"
 
 /** How the process ends. */
@@ -44,7 +48,7 @@ const problemsOf = (states: ReadonlyArray<PluginState>): ReadonlyArray<PluginPro
     .map(({ message, name }) => ({ plugin: name, message: message ?? "no reason was given" }))
 
 /** Runs until the Daemon machine says how the process ends. */
-export const runMachines = Effect.fn("daemon.machines")(function* (options: MachineOptions) {
+export const runMachines = Effect.fnUntraced(function* (options: MachineOptions) {
   const engine = yield* ApplyEngine
   const identity = yield* Identity
   const pulls = yield* PullLoop
@@ -52,6 +56,7 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
   const host = yield* PluginHost
   const fleet = yield* Fleet
   const uptime = yield* Uptime
+  const measures = yield* Measures
   const ending = yield* Deferred.make<Ending>()
   const apiScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 
@@ -63,10 +68,12 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
           Effect.annotateLogs({
             ...(etag === undefined || etag === null ? {} : { config_etag: etag }),
             ...(detail === undefined ? {} : { detail })
-          })
+          }),
+          Effect.andThen(measures.noted({ event, ...(detail === undefined ? {} : { detail }) }))
         )
     }
   })
+  yield* Effect.forkScoped(measures.follow(apply))
   const join = yield* interpret({ machine: Join, visible: JOIN_VISIBLE }, undefined, {
     tasks: identity.tasks,
     actions: {}
@@ -75,17 +82,33 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
     tasks: pulls.tasks,
     actions: {
       pollNoted: ({ answer, failures }) =>
-        answer.kind === "unchanged" || answer.kind === "good"
-          ? Effect.logDebug("config_poll").pipe(Effect.annotateLogs({ answer: answer.kind }))
-          : Effect.logWarning(POLL_EVENTS[answer.kind] ?? "config_poll_http_error").pipe(
-              Effect.annotateLogs({
-                detail: answer.message,
-                consecutive_failures: failures,
-                ...(answer.retryAfterSeconds > 0 ? { retry_after_seconds: answer.retryAfterSeconds } : {})
-              })
-            )
+        Effect.andThen(
+          measures.polled(answer),
+          answer.kind === "unchanged" || answer.kind === "good"
+            ? Effect.logDebug("config_poll").pipe(Effect.annotateLogs({ answer: answer.kind }))
+            : Effect.logWarning(POLL_EVENTS[answer.kind] ?? "config_poll_http_error").pipe(
+                Effect.annotateLogs({
+                  detail: answer.message,
+                  consecutive_failures: failures,
+                  ...(answer.retryAfterSeconds > 0 ? { retry_after_seconds: answer.retryAfterSeconds } : {})
+                })
+              )
+        )
     }
   })
+  const login = yield* interpret({ machine: DeviceLogin, visible: DEVICE_LOGIN_VISIBLE }, undefined, yield* LoginTasks)
+  yield* login.changes.pipe(
+    Stream.map(({ context: { flow } }) => flow),
+    Stream.changesWith((before, after) => before?.id === after?.id && before?.phase === after?.phase),
+    Stream.runForEach((flow) =>
+      flow === null
+        ? Effect.void
+        : Effect.logInfo(`login ${flow.phase}`).pipe(
+            Effect.annotateLogs({ flow: flow.id, ...(flow.code === null ? {} : { code: flow.code }) })
+          )
+    ),
+    Effect.forkScoped
+  )
   const daemon = yield* interpret(
     { machine: Daemon, visible: DAEMON_VISIBLE },
     { jitter: options.jitter },
@@ -115,7 +138,7 @@ export const runMachines = Effect.fn("daemon.machines")(function* (options: Mach
       }
     }
   )
-  yield* fleet.started({ apply, join, pull, daemon })
+  yield* fleet.started({ apply, join, pull, daemon, login })
 
   // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.
   yield* daemon

@@ -1,7 +1,7 @@
 /** The root: one process from its lock to its exit code. */
 import { Clock, DateTime, Effect, Option, Random, Ref, Schema } from "effect"
 import { RunningConfig } from "../config/index.ts"
-import { Home, isLoopbackHost, type Status } from "../domain/index.ts"
+import { Home, isLoopbackHost, type Status, Version } from "../domain/index.ts"
 import { Switchboard, Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, type StorageError } from "../storage/index.ts"
 import { apiToken } from "./ApiToken.ts"
@@ -54,6 +54,7 @@ const refuseScaledTimeElsewhere = Effect.gen(function* () {
 /** Runs the daemon and answers how it ended. The lock is released when the scope closes. */
 export const runDaemon = Effect.gen(function* () {
   yield* lockHome
+  yield* Effect.logInfo("daemon starting").pipe(Effect.annotateLogs({ version: yield* Version }))
   const startedAt = DateTime.makeUnsafe(yield* Clock.currentTimeMillis)
   const uptime = yield* Uptime
   if (uptime.timeScale !== 1) {

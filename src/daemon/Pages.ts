@@ -91,6 +91,8 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
       HttpRouter.route("GET", `/machines/${id}.svg`, file(`machines/${id}.svg`, "image/svg+xml", PICTURE_HEADERS))
     ),
     HttpRouter.route("GET", "/machines/coverage.json", file("machines/coverage.json", "application/json")),
+    HttpRouter.route("GET", "/openapi.json", file("openapi.json", "application/json")),
+    HttpRouter.route("GET", "/docs", file("docs.html", "text/html; charset=utf-8", HTML_HEADERS)),
     HttpRouter.route("GET", "/web/app.js", file("app.js", "text/javascript; charset=utf-8")),
     HttpRouter.route("GET", "/web/app.css", file("app.css", "text/css; charset=utf-8"))
   ] as const

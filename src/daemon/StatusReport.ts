@@ -25,6 +25,7 @@ export const currentStatus = Effect.fnUntraced(function* ({ apiUrl, startedAt }:
     join: (yield* machines.join.current).context,
     pull: (yield* machines.pull.current).context,
     daemon: (yield* machines.daemon.current).context,
+    login: (yield* machines.login.current).context,
     states: Object.fromEntries(states.map(({ machine, state }) => [machine, state])),
     config,
     view: yield* configView,

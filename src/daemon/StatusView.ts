@@ -1,6 +1,12 @@
 /** What a running machine says about itself, as a function of what its machines and services know. Pure. */
 import { Option } from "effect"
-import type { ConfigApplyContext, ConfigPullContext, DaemonContext, JoinContext } from "../../machines/index.ts"
+import type {
+  ConfigApplyContext,
+  ConfigPullContext,
+  DaemonContext,
+  DeviceLoginContext,
+  JoinContext
+} from "../../machines/index.ts"
 import {
   type ConfigView,
   DEGRADING_KINDS,
@@ -20,6 +26,7 @@ export interface StatusFacts {
   readonly join: Pick<JoinContext, "problem">
   readonly pull: Pick<ConfigPullContext, "failures" | "problem" | "reportProblem">
   readonly daemon: Pick<DaemonContext, "apiProblem">
+  readonly login: Pick<DeviceLoginContext, "storageProblem">
   /** The current state of each machine, by id. */
   readonly states: Readonly<Record<string, string>>
   readonly config: EffectiveConfig
@@ -93,6 +100,7 @@ const processDiagnostics = ({
   identity,
   identityStorage,
   join,
+  login,
   plugins,
   pull,
   states
@@ -143,6 +151,15 @@ const processDiagnostics = ({
           "storage_failing",
           identityStorage,
           "The identity is used from memory meanwhile; a restart before it can be stored loses it."
+        )
+      ]),
+  ...(login.storageProblem === null
+    ? []
+    : [
+        diagnostic(
+          "storage_failing",
+          login.storageProblem,
+          "The login is used from memory meanwhile; a restart before it can be stored loses it."
         )
       ]),
   ...(daemon.apiProblem === null

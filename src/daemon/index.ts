@@ -1,7 +1,8 @@
 /** The daemon as a process. */
 import { Cause, Effect, Exit, Layer } from "effect"
-import { Home } from "../domain/index.ts"
-import { logsLayer } from "../telemetry/index.ts"
+import { Identity } from "../central/index.ts"
+import { Home, Version } from "../domain/index.ts"
+import { exportLayer, logsLayer } from "../telemetry/index.ts"
 import { daemonLayer } from "./Layers.ts"
 import { runDaemon } from "./Main.ts"
 
@@ -18,14 +19,21 @@ const report = (cause: Cause.Cause<{ readonly message: string }>) => {
 
 const logs = Layer.unwrap(Effect.map(Home, ({ logs: directory }) => logsLayer(directory)))
 
+const exported = Layer.unwrap(
+  Effect.gen(function* () {
+    const { status } = yield* Identity
+    return exportLayer({ version: yield* Version, gatewayId: Effect.map(status, ({ gateway_id }) => gateway_id) })
+  })
+)
+
 /** Runs the daemon to its end and exits the process with its code. */
 export const daemonMain = (): void => {
   const program = runDaemon.pipe(
     Effect.map(({ code }) => code),
     Effect.scoped,
     Effect.catchCause((cause) => Effect.as(report(cause), EXIT_REFUSED)),
-    Effect.provide(logs.pipe(Layer.provideMerge(daemonLayer))),
-    // No span is exported yet, and making them costs every start 5 ms.
+    Effect.provide(exported.pipe(Layer.provideMerge(logs), Layer.provideMerge(daemonLayer))),
+    // Making spans costs every start 5 ms: only who exports them has them made.
     Effect.withTracerEnabled(false)
   )
   Effect.runFork(program).addObserver((exit) => {

@@ -12,6 +12,9 @@ export type BundledPlugin = (typeof BUNDLED_PLUGINS)[number]
 /** The bundled plugin that is the line to central. */
 export const CENTRAL_PLUGIN = "@holdfast/central" satisfies BundledPlugin
 
+/** The bundled plugin whose settings name the model provider. */
+export const AGENTS_PLUGIN = "@holdfast/agents" satisfies BundledPlugin
+
 /** Whether `name` is a bundled plugin, compared byte for byte. */
 export const isBundled = (name: string): name is BundledPlugin => BUNDLED_PLUGINS.some((known) => known === name)
 

@@ -1,6 +1,6 @@
 /** The narrow facade between the apply engine and the transport: what runs, and where an offered revision goes. */
 import { Context, type Effect, type Option, type Redacted } from "effect"
-import type { CentralSink } from "./Document.ts"
+import type { CentralSink, ConfigDocument } from "./Document.ts"
 import type { RemoteConfig } from "./CentralProtocol.ts"
 
 export class ConfigControl extends Context.Service<
@@ -8,6 +8,8 @@ export class ConfigControl extends Context.Service<
   {
     /** The revision this process booted with, frozen; null on the seed or bare. What If-None-Match says. */
     readonly runningEtag: Effect.Effect<string | null>
+    /** The effective document; waits until boot evaluation is over. */
+    readonly document: Effect.Effect<ConfigDocument>
     /** The one central of the effective document. */
     readonly central: Effect.Effect<Option.Option<CentralSink>>
     /** A policy token for this normalised URL, in the running document or the seed. */

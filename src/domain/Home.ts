@@ -15,6 +15,10 @@ export interface HomePaths {
   /** The slots, `active`, `state.json` and the intents (d in the design). */
   readonly control: string
   readonly apiToken: string
+  /** Account, session and flow of the login; see `LoginFile`. */
+  readonly login: string
+  /** The model that was picked. */
+  readonly model: string
   readonly statusFile: string
 }
 
@@ -49,6 +53,8 @@ const homePaths = (path: Path.Path, root: string): HomePaths => {
     run,
     control: path.join(state, "config-control"),
     apiToken: path.join(state, "api-token"),
+    login: path.join(state, "login.json"),
+    model: path.join(state, "model.json"),
     statusFile: path.join(run, "status.json")
   }
 }

@@ -1,6 +1,6 @@
 /** Which plugins this machine could run. */
 import { Config, Effect, FileSystem, Layer, Option, Path, Ref } from "effect"
-import { CENTRAL_PLUGIN, type KnownPlugin, PluginCatalogue, Version } from "../domain/index.ts"
+import { AGENTS_PLUGIN, CENTRAL_PLUGIN, type KnownPlugin, PluginCatalogue, Version } from "../domain/index.ts"
 import { PLUGIN_API_VERSION, readPluginFolder } from "./Manifest.ts"
 
 /**
@@ -88,5 +88,42 @@ const bundled = (version: string): ReadonlyArray<KnownPlugin> => [
     },
     entry: null,
     origin: "bundled"
+  },
+  {
+    manifest: {
+      schema_version: 1,
+      name: AGENTS_PLUGIN,
+      version,
+      holdfast_api: `^${PLUGIN_API_VERSION}`,
+      runtime: "node",
+      entrypoint: "(part of the daemon)",
+      config_schema: AGENTS_SETTINGS
+    },
+    entry: null,
+    origin: "bundled"
   }
 ]
+
+const text = { type: "string", minLength: 1 }
+const url = { type: "string", pattern: "^https?://" }
+
+const AGENTS_SETTINGS = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    provider: {
+      type: "object",
+      additionalProperties: false,
+      properties: {
+        kind: { enum: ["github", "openai-compatible"] },
+        github_url: url,
+        github_api_url: url,
+        client_id: text,
+        base_url: url,
+        api_key: text
+      },
+      if: { properties: { kind: { const: "openai-compatible" } }, required: ["kind"] },
+      then: { required: ["base_url"] }
+    }
+  }
+}

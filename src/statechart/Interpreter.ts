@@ -43,6 +43,8 @@ export interface Program<M extends AnyStateMachine> extends Chart<M> {
 export interface Interpreter<M extends AnyStateMachine> {
   /** Delivers an event; never waits. `cause` is who sends it, for the journal: `operator` unless said otherwise. */
   readonly send: (event: EventFromLogic<M>, cause?: string) => Effect.Effect<void>
+  /** Delivers an event and waits until it has been taken and its commands carried out; answers what came of it. */
+  readonly ask: (event: EventFromLogic<M>, cause?: string) => Effect.Effect<SnapshotFrom<M>>
   readonly current: Effect.Effect<SnapshotFrom<M>>
   /** The current snapshot, then each later one. A reader that falls more than 256 behind misses the oldest. */
   readonly changes: Stream.Stream<SnapshotFrom<M>>
@@ -71,7 +73,12 @@ interface LooseHandlers<R> {
 const loosen = <M extends AnyStateMachine, R>(handlers: Handlers<M>): LooseHandlers<R> => handlers as LooseHandlers<R>
 
 type Message =
-  | { readonly _tag: "Event"; readonly event: EventObject; readonly cause: string }
+  | {
+      readonly _tag: "Event"
+      readonly event: EventObject
+      readonly cause: string
+      readonly taken?: Deferred.Deferred<void>
+    }
   | {
       readonly _tag: "Result"
       readonly id: string
@@ -290,7 +297,11 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
     for (const command of initialCommands) yield* carryOut(command)
     announce()
     yield* arm
-    while (!hasEnded(instance)) yield* turn(yield* Queue.take(mailbox))
+    while (!hasEnded(instance)) {
+      const message = yield* Queue.take(mailbox)
+      yield* turn(message)
+      if (message._tag === "Event" && message.taken !== undefined) Deferred.doneUnsafe(message.taken, Exit.void)
+    }
     if (program.mayEnd !== true) {
       return yield* breakDown(`machine "${name}" reached the final state "${stateOf(instance)}", which it must not`)
     }
@@ -340,6 +351,12 @@ const run = Effect.fnUntraced(function* <M extends AnyStateMachine, R>(
 
   const interpreter: Interpreter<M> = {
     send: (event, cause = "operator") => Effect.sync(() => deliver({ _tag: "Event", event, cause })),
+    ask: (event, cause = "operator") =>
+      Effect.suspend(() => {
+        const taken = Deferred.makeUnsafe<void>()
+        deliver({ _tag: "Event", event, cause, taken })
+        return Effect.map(Deferred.await(taken), () => instance.snapshot)
+      }),
     current: Effect.sync(() => instance.snapshot),
     changes: Stream.fromPubSub(snapshots),
     until,

@@ -5,6 +5,7 @@ import type { Fate } from "../../property-tests/machines/Mutant.ts"
 import { ConfigApplyMoves } from "./ConfigApplyMoves.ts"
 import { ConfigPullMoves } from "./ConfigPullMoves.ts"
 import { DaemonMoves } from "./DaemonMoves.ts"
+import { DeviceLoginMoves } from "./DeviceLoginMoves.ts"
 import { explore, missing, type Exploration } from "./Explore.ts"
 import { JoinMoves } from "./JoinMoves.ts"
 
@@ -15,7 +16,8 @@ const explorations: Readonly<Record<MachineId, (machine: AnyStateMachine) => Exp
   join: (machine) => explore(machine, JoinMoves),
   configPull: (machine) => explore(machine, ConfigPullMoves),
   configApply: (machine) => explore(machine, ConfigApplyMoves),
-  daemon: (machine) => explore(machine, DaemonMoves)
+  daemon: (machine) => explore(machine, DaemonMoves),
+  deviceLogin: (machine) => explore(machine, DeviceLoginMoves)
 }
 
 /** What is known of one machine. */

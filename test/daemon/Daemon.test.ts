@@ -38,7 +38,7 @@ describe("a daemon on a machine that never joined", () => {
         assert.deepInclude(status.daemon, { pid: daemon.pid, version: "0.1.0", last_start: "first", time_scale: 1 })
         assert.isNull(status.config_layers.central)
         const { port, token } = apiOf(home, status)
-        assert.deepStrictEqual(yield* healthOf(port), [200, { status: "ok", version: "0.1.0" }])
+        assert.deepStrictEqual(yield* healthOf(port), [200, { status: "unauthenticated", version: "0.1.0" }])
         const file = join(home, "state/run/status.json")
         assert.strictEqual(statSync(file).mode & 0o777, 0o600)
         assert.strictEqual(statSync(join(home, "state/api-token")).mode & 0o777, 0o600)

@@ -17,7 +17,8 @@ const unwired: Unwired = {
   join: [],
   configPull: ["pollNoted"],
   configApply: ["note"],
-  daemon: ["announce", "exit"]
+  daemon: ["announce", "exit"],
+  deviceLogin: []
 }
 
 const WIRING: Wiring = wiring
@@ -73,7 +74,12 @@ describe("the wiring between the machines", () => {
       "configApply.RETRY",
       "configPull.GAP",
       "daemon.INTERRUPTED_AGAIN",
-      "daemon.STOP_REQUESTED"
+      "daemon.STOP_REQUESTED",
+      "deviceLogin.CANCEL",
+      "deviceLogin.LOGOUT",
+      "deviceLogin.RETRY",
+      "deviceLogin.START",
+      "deviceLogin.USE"
     ])
   })
 })

@@ -19,9 +19,9 @@ const pinned = (): string => {
 /** The pinned Node's real path, else the one that runs this. */
 export const node = pinned()
 
-/** The environment of a program under test: nothing of the developer's own Holdfast gets in. */
+/** The environment of a program under test: nothing of the developer's own Holdfast or accounts gets in. */
 export const environment = (more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(HOLDFAST|OTEL)_|^GITHUB_TOKEN$/.test(name))
   return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...more }
 }
 
