@@ -97,6 +97,7 @@ export default defineConfig([
   {
     ...common,
     input: { daemon: "src/daemon/index.ts" },
+    preserveEntrySignatures: "allow-extension",
     plugins: [lazyBuiltins, noWebSockets],
     output: {
       ...output,

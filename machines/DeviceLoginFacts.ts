@@ -126,11 +126,15 @@ export const tokenReceived = ({ context, event }: Args): Facts => ({
   candidate: outputOf<{ readonly token: HeldToken }>(event).token
 })
 
+/** What the last flow failed of is what the account suffers from: when that is over, the flow has come to its end well. */
+const isOfAccount = ({ flow, problem }: DeviceLoginContext): boolean =>
+  flow?.phase === "error" && problem !== null && flow.message === problem
+
 /** A session. */
 export const granted = ({ context, event }: Args): Facts => {
   const { name } = outputOf<{ readonly name: string | null }>(event)
   return {
-    ...(context.candidate === null ? {} : reached(context, "ok")),
+    ...(context.candidate !== null || isOfAccount(context) ? reached(context, "ok") : {}),
     ...adopted(context, { name: name ?? tokenOf(context)?.name ?? null, access: "granted" }),
     session: true,
     problem: null

@@ -1,6 +1,7 @@
-/** The first page: this machine, what it runs and why, and what was tried. */
+/** The first page: this machine, what it runs and why, what was tried, and the model account. */
 import { fetchStatus } from "./Assets.ts"
 import { h, setChildren, setText } from "./Dom.ts"
+import { loginSection } from "./LoginSection.ts"
 import type { Page } from "./Page.ts"
 import { isStale, type Seen } from "./Seen.ts"
 import {
@@ -30,6 +31,7 @@ export const statusPage = (): Page => {
     daemon: h("dl", { class: "facts" })
   }
   const diagnostics = h("ul", { class: "diagnostics" })
+  const login = loginSection()
   const root = h(
     "div",
     { class: "status" },
@@ -38,7 +40,8 @@ export const statusPage = (): Page => {
       "div",
       { class: "column" },
       section("What runs", "runs", verdict, lists.running),
-      section("What was tried", "tried", lists.tried)
+      section("What was tried", "tried", lists.tried),
+      login.root
     ),
     h(
       "div",
@@ -73,6 +76,7 @@ export const statusPage = (): Page => {
     const status = await fetchStatus()
     if (status === null) return
     heard = { status, at: Date.now() }
+    await login.ready
     root.classList.add("known")
     draw()
   }
@@ -90,13 +94,18 @@ export const statusPage = (): Page => {
       root.classList.toggle("stale", isStale(seen))
       const wasStale = shown !== null && isStale(shown)
       shown = seen
+      login.update(seen)
       if (wasStale !== isStale(seen)) draw()
     },
     // Without a daemon no time of a probation passes.
     tick: () => {
       if (shown?.connection === "live") draw()
+      login.tick()
     },
-    close: () => clearTimeout(pending)
+    close: () => {
+      clearTimeout(pending)
+      login.close()
+    }
   }
 }
 

@@ -103,6 +103,7 @@ describe("a device-code login", { timeout: 60_000 }, () => {
     account.access = true
     expect((await machine.ask("GET", "/models")).status).toBe(200)
     expect((await machine.ask("GET", "/health")).json).toMatchObject({ copilot: "✓", status: "ok" })
+    expect(await machine.poll()).toMatchObject({ status: "ok", copilot_username: "newcomer" })
     expect(provider.count("refresh")).toBe(0)
   })
 

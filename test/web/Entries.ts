@@ -1,5 +1,5 @@
 /** Entries and statuses for the tests of the pages. */
-import type { Status } from "../../src/domain/index.ts"
+import type { LoginStatus, Status } from "../../src/domain/index.ts"
 import type { Entry, Hello } from "../../src/web/Wire.ts"
 
 /** 2026-11-21 12:00:00 UTC. */
@@ -74,6 +74,39 @@ export const status = (remote: Partial<Remote> | null = {}, more: Partial<Status
   machines: {},
   ...more
 })
+
+/** What is said of a login; nobody is signed in unless `more` says so. */
+export const loginStatus = (
+  more: Partial<Omit<LoginStatus, "account">> = {},
+  account: Partial<LoginStatus["account"]> = {}
+): LoginStatus => ({
+  id: null,
+  phase: null,
+  user_code: null,
+  verification_uri: null,
+  interval: null,
+  deadline: null,
+  expires_in: null,
+  code: null,
+  error: null,
+  signup_url: "https://github.com/github-copilot/signup",
+  storage_problem: null,
+  ...more,
+  account: { source: "login", provider: "github", state: "signed_out", username: null, problem: null, ...account }
+})
+
+/** A flow whose code is shown. */
+export const waiting = (id = "f1", more: Partial<Omit<LoginStatus, "account">> = {}): LoginStatus =>
+  loginStatus({
+    id,
+    phase: "waiting",
+    user_code: "ABCD-1234",
+    verification_uri: "https://github.com/login/device",
+    interval: 5,
+    deadline: "2026-11-21T12:15:00.000Z",
+    expires_in: 900,
+    ...more
+  })
 
 const current = (state: string, visible: Readonly<Record<string, unknown>> = {}) => [{ instance: null, state, visible }]
 

@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import type { Status } from "../../src/domain/index.ts"
 import type { Entry, Hello } from "../../src/web/Wire.ts"
+import { loginStatus } from "./Entries.ts"
 
 const built = join(import.meta.dirname, "..", "..", "dist", "web")
 
@@ -87,6 +88,7 @@ export class StandIn {
       this.asked += 1
       return send(response, "json", JSON.stringify(this.status))
     }
+    if (path === "/login/status") return send(response, "json", JSON.stringify(loginStatus()))
     const name = path === "/" || path === "/machines" ? "app.html" : path.replace(/^\/web\//, "").replace(/^\//, "")
     const file = join(built, name)
     if (!file.startsWith(built) || !existsSync(file)) return void response.writeHead(404).end()
