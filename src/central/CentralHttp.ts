@@ -1,6 +1,6 @@
 /** Requests to central, with this machine's credential. */
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import { ErrorBody, MAX_DOCUMENT_BYTES } from "../domain/index.ts"
 import { makeOutgoing, type OutgoingAnswer, type OutgoingRequest, printable } from "../http/index.ts"
 

@@ -49,7 +49,7 @@ const newId = SecureRandom.SecureRandom.use((random) => random.randomBytes(8)).p
 )
 
 /** The login of this machine. */
-export class Login extends Context.Service<Login, LoginControl>()("holdfast/login/Login") {
+export class Login extends Context.Service<Login, LoginControl>()("holdfast/login/LoginControl/Login") {
   /** `machine` waits until it runs. */
   static readonly layerOf = (machine: Effect.Effect<Interpreter<typeof DeviceLogin>>) =>
     Layer.effect(Login, makeLoginControl(machine))

@@ -4,7 +4,7 @@
  * @ref LLP 0015#answers [implements]: RFC 8628, and the classes of an exchange's failure
  */
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Schema } from "effect"
-import { HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import {
   CODE_LIFE_MAX_MS,
   CODE_LIFE_MS,

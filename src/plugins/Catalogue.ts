@@ -122,8 +122,8 @@ const AGENTS_SETTINGS = {
         base_url: url,
         api_key: text
       },
-      if: { properties: { kind: { const: "openai-compatible" } }, required: ["kind"] },
-      then: { required: ["base_url"] }
+      if: { not: { properties: { kind: { const: "openai-compatible" } }, required: ["kind"] } },
+      else: { required: ["base_url"] }
     }
   }
 }
