@@ -304,6 +304,8 @@ export class Life {
     for (const [id, chart] of Object.entries(this.options.engine.charts) as ReadonlyArray<
       [MachineId, Engine["charts"][MachineId]]
     >) {
+      // A machine that no wire reaches has its own files, and proofs of its own.
+      if (!(id in wiring)) continue
       const [instance, commands] = start(chart, { jitter: 0 } as never, this.around.now)
       this.settle(id, instance, commands)
     }

@@ -64,9 +64,14 @@ export class Stage {
     })
     prepare(home, provider)
     await stage.start()
-    const link = await programs.start(["open"], { env: place }).ended
-    expect(link.code).toBe(0)
-    await stage.page.goto(link.stdout.trim())
+    // The API answers a moment before the daemon has written down where it does.
+    let link = ""
+    await eventually(async () => {
+      const { code, stderr, stdout } = await programs.start(["open"], { env: place }).ended
+      link = stdout.trim()
+      return code === 0 ? 0 : stderr
+    }, 0)
+    await stage.page.goto(link)
     await shows(stage.page, ["signed-out", "environment", "no-login"])
     return stage
   }
