@@ -58,11 +58,14 @@ const pageFiles: Plugin = {
   }
 }
 
-// What src/telemetry/Otlp.ts alone needs of its dependencies.
-const exporters = /\/src\/telemetry\/Otlp\.ts$|\/observability\/Otlp\w+\.js$|\/FiberSet\.js$/
+// What few daemons need: src/telemetry/Otlp.ts with what it alone needs of its dependencies, and the backend for Kubernetes,
+// whose client is large and stays a package.
+const apart = /\/src\/telemetry\/Otlp\.ts$|\/observability\/Otlp\w+\.js$|\/FiberSet\.js$|\/src\/runs\/kubernetes\//
 
 const common: RolldownOptions = {
   platform: "node",
+  // Large, loaded by few, and not made to be bundled.
+  external: ["@kubernetes/client-node"],
   // Nothing reads a property for its side effects; without this, node:zlib comes with the HTTP server's package.
   treeshake: { propertyReadSideEffects: false },
   tsconfig: false,
@@ -104,7 +107,7 @@ export default defineConfig([
       entryFileNames: "chunks/[name].js",
       chunkFileNames: "chunks/daemon-[name].js",
       codeSplitting: {
-        groups: [{ name: "daemon", test: (id) => !exporters.test(id), includeDependenciesRecursively: false }]
+        groups: [{ name: "daemon", test: (id) => !apart.test(id), includeDependenciesRecursively: false }]
       }
     }
   },

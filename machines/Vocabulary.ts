@@ -83,3 +83,15 @@ export type LoginPhase = (typeof LOGIN_PHASES)[number]
 /** What the last exchange said of a token. */
 export const TOKEN_ACCESS = ["granted", "no_access", "refused", "unknown"] as const
 export type TokenAccess = (typeof TOKEN_ACCESS)[number]
+
+/** How a run ended. Without proof it is `unknown`, which is a failure. */
+export const RUN_VERDICTS = ["succeeded", "failed", "timed_out", "cancelled", "lost", "unknown"] as const
+export type RunVerdict = (typeof RUN_VERDICTS)[number]
+
+/** How the tailing of a run's output ended. */
+export const TAIL_ENDS = ["complete", "incomplete", "corrupt", "missing"] as const
+export type TailEnd = (typeof TAIL_ENDS)[number]
+
+/** Why bytes of a run's output were not delivered. */
+export const GAP_REASONS = ["truncated", "replaced", "unreadable"] as const
+export type GapReason = (typeof GAP_REASONS)[number]

@@ -4,6 +4,8 @@ import { ConfigPull } from "./ConfigPull.ts"
 import { Daemon } from "./Daemon.ts"
 import { DeviceLogin } from "./DeviceLogin.ts"
 import { Join } from "./Join.ts"
+import { Run } from "./Run.ts"
+import { Tailer } from "./Tailer.ts"
 
 export { ConfigApply } from "./ConfigApply.ts"
 export * from "./ConfigApplySetup.ts"
@@ -15,7 +17,11 @@ export * from "./Daemon.ts"
 export { DeviceLogin } from "./DeviceLogin.ts"
 export * from "./DeviceLoginSetup.ts"
 export * from "./Join.ts"
+export { Run } from "./Run.ts"
+export * from "./RunSetup.ts"
 export * from "./System.ts"
+export { Tailer } from "./Tailer.ts"
+export * from "./TailerSetup.ts"
 export * from "./Task.ts"
 export * from "./Vocabulary.ts"
 
@@ -25,5 +31,7 @@ export const catalogue = [
   { id: "configPull", title: "Config pull", machine: ConfigPull, document: "0003-config-pull.spec.md" },
   { id: "configApply", title: "Config apply", machine: ConfigApply, document: "0004-config-apply.spec.md" },
   { id: "daemon", title: "Daemon", machine: Daemon, document: "0005-daemon.spec.md" },
-  { id: "deviceLogin", title: "Device login", machine: DeviceLogin, document: "0015-login.spec.md" }
+  { id: "deviceLogin", title: "Device login", machine: DeviceLogin, document: "0015-login.spec.md" },
+  { id: "tailer", title: "Tailer", machine: Tailer, document: "0017-tailer.spec.md" },
+  { id: "run", title: "Run", machine: Run, document: "0018-run.spec.md" }
 ] as const

@@ -7,6 +7,8 @@ import { JOIN_CHECKS } from "./JoinChecks.ts"
 import { LOGIN_CHECKS } from "./LoginChecks.ts"
 import { PROBATION_CHECKS } from "./ProbationChecks.ts"
 import { PULL_CHECKS } from "./PullChecks.ts"
+import { TAILER_CHECKS } from "./TailerChecks.ts"
+import { RUN_CHECKS } from "./RunChecks.ts"
 import { counterexample, type Check, type Sample } from "./Check.ts"
 import { SCENARIOS } from "./Scenarios.ts"
 import { begin, stateIn, type Charts, type World } from "./World.ts"
@@ -84,6 +86,8 @@ export const CHECKS = {
   ...JOIN_CHECKS,
   ...DAEMON_CHECKS,
   ...LOGIN_CHECKS,
+  ...TAILER_CHECKS,
+  ...RUN_CHECKS,
   recovers: RECOVERS
 }
 export type CheckName = keyof typeof CHECKS

@@ -4,6 +4,8 @@ import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
 import { LOGIN_MUTANTS } from "./LoginMutants.ts"
 import { fatesOf, type Fate, type Mutant } from "./Mutant.ts"
 import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutants.ts"
+import { TAILER_MUTANTS } from "./TailerMutants.ts"
+import { RUN_MUTANTS } from "./RunMutants.ts"
 
 export const MUTANTS: ReadonlyArray<Mutant> = [
   ...JOIN_MUTANTS,
@@ -11,7 +13,9 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ...CONFIG_APPLY_BOOT_MUTANTS,
   ...CONFIG_APPLY_MUTANTS,
   ...DAEMON_MUTANTS,
-  ...LOGIN_MUTANTS
+  ...LOGIN_MUTANTS,
+  ...TAILER_MUTANTS,
+  ...RUN_MUTANTS
 ]
 
 /** The fate of every mutant. */

@@ -7,6 +7,7 @@ const loaders = {
   status: () => import("./StatusCommand.ts").then(({ statusCommand }) => statusCommand),
   open: () => import("./OpenCommand.ts").then(({ openCommand }) => openCommand),
   login: () => import("./LoginCommand.ts").then(({ loginCommand }) => loginCommand),
+  run: () => import("./RunCommand.ts").then(({ runCommand }) => runCommand),
   health: () => import("./HealthCommand.ts").then(({ healthCommand }) => healthCommand),
   config: () => import("./ConfigCommand.ts").then(({ configCommand }) => configCommand),
   machines: () => import("./MachinesCommand.ts").then(({ machinesCommand }) => machinesCommand),

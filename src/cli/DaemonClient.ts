@@ -1,7 +1,17 @@
 /** What commands ask of a daemon that runs. */
-import { Context, Duration, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { ErrorBody, Home, isLoopbackHost, LoginCode, LoginResult, LoginStatus, Status } from "../domain/index.ts"
+import { Context, Duration, Effect, FileSystem, Layer, Option, Redacted, Schema, Stream } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import {
+  ErrorBody,
+  Home,
+  isLoopbackHost,
+  LoginCode,
+  LoginResult,
+  LoginStatus,
+  type RunRequest,
+  RunView,
+  Status
+} from "../domain/index.ts"
 import type { LiveDaemon } from "./LiveDaemon.ts"
 import { decodeJson, plain } from "./Output.ts"
 
@@ -45,6 +55,16 @@ export class DaemonClient extends Context.Service<
     /** Ends the flow of this id, or any live one; whether there was one. */
     readonly cancelLogin: (daemon: LiveDaemon, flow: string | null) => Asked<CancelAnswer>
     readonly logout: (daemon: LiveDaemon) => Asked<void>
+    readonly startRun: (daemon: LiveDaemon, request: RunRequest) => Asked<RunView>
+    readonly runs: (daemon: LiveDaemon) => Asked<RunList>
+    readonly run: (daemon: LiveDaemon, id: string) => Asked<RunView>
+    readonly cancelRun: (daemon: LiveDaemon, id: string) => Asked<RunView>
+    /** The output of a run from a byte on: what is there, or with `follow` events until its end. */
+    readonly runLog: (
+      daemon: LiveDaemon,
+      id: string,
+      options: { readonly from: number; readonly follow: boolean }
+    ) => Stream.Stream<Uint8Array, DaemonGone | DaemonUnresponsive>
   }
 >()("holdfast/cli/DaemonClient") {
   static readonly layer = Layer.effect(
@@ -64,32 +84,35 @@ export class DaemonClient extends Context.Service<
         )
       )
 
-      const send = Effect.fnUntraced(function* (
+      const reach = Effect.fnUntraced(function* (
         daemon: LiveDaemon,
         request: HttpClientRequest.HttpClientRequest,
         patience: Duration.Duration = PATIENCE
       ) {
         const base = yield* addressOf(daemon)
-        const response = yield* request.pipe(
+        return yield* request.pipe(
           HttpClientRequest.prependUrl(base),
           HttpClientRequest.bearerToken(yield* token),
           client.execute,
-          Effect.flatMap((answer) => Effect.map(answer.text, (text) => ({ status: answer.status, text }))),
-          Effect.mapError(
-            () =>
-              new DaemonGone({
-                message: `Nobody answers at ${base}, where the daemon (pid ${daemon.pid}) said it listens.`
-              })
-          ),
+          Effect.mapError(() => gone(daemon)),
           Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent(daemon)) })
         )
-        if (response.status >= 200 && response.status <= 299) return response.text
-        const body = decodeJson(ErrorBody)(response.text)
-        const said = Option.match(body, {
-          onNone: () => "",
-          onSome: ({ detail, error }) => `: ${plain(detail ?? error)}`
-        })
-        return yield* new DaemonUnresponsive({ message: `The daemon refused this (HTTP ${response.status})${said}` })
+      })
+
+      const textOf = (daemon: LiveDaemon, response: HttpClientResponse.HttpClientResponse) =>
+        Effect.mapError(response.text, () => gone(daemon))
+
+      const send = Effect.fnUntraced(function* (
+        daemon: LiveDaemon,
+        request: HttpClientRequest.HttpClientRequest,
+        patience: Duration.Duration = PATIENCE
+      ) {
+        const answer = yield* reach(daemon, request, patience)
+        const text = yield* textOf(daemon, answer).pipe(
+          Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent(daemon)) })
+        )
+        const { status } = answer
+        return status >= 200 && status <= 299 ? text : yield* refused(status, text)
       })
 
       const ask = <A>(
@@ -118,11 +141,32 @@ export class DaemonClient extends Context.Service<
         retryLogin: (daemon) => ask(daemon, HttpClientRequest.post("/login/retry"), LoginResult, PROVIDER_PATIENCE),
         cancelLogin: (daemon, flow) =>
           ask(daemon, post("/login/cancel", flow === null ? {} : { flow_id: flow }), CancelAnswer),
-        logout: (daemon) => Effect.asVoid(send(daemon, HttpClientRequest.post("/logout")))
+        logout: (daemon) => Effect.asVoid(send(daemon, HttpClientRequest.post("/logout"))),
+        startRun: (daemon, request) => ask(daemon, post("/runs", request), RunView),
+        runs: (daemon) => ask(daemon, HttpClientRequest.get("/runs"), RunList),
+        run: (daemon, id) => ask(daemon, HttpClientRequest.get(`/runs/${encodeURIComponent(id)}`), RunView),
+        cancelRun: (daemon, id) =>
+          ask(daemon, HttpClientRequest.post(`/runs/${encodeURIComponent(id)}/cancel`), RunView),
+        runLog: (daemon, id, { follow, from }) =>
+          Stream.unwrap(
+            Effect.gen(function* () {
+              const request = HttpClientRequest.get(`/runs/${encodeURIComponent(id)}/log?from=${from}`).pipe(
+                HttpClientRequest.accept(follow ? "text/event-stream" : "application/x-ndjson")
+              )
+              const response = yield* reach(daemon, request)
+              if (response.status !== 200) return yield* refused(response.status, yield* textOf(daemon, response))
+              return Stream.mapError(response.stream, () => gone(daemon))
+            })
+          )
       })
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
 }
+
+const RunList = Schema.Struct({ runs: Schema.Array(RunView) })
+
+/** Newest first. */
+export type RunList = typeof RunList.Type
 
 const RetryAnswer = Schema.Struct({ etag: Schema.String, known: Schema.Boolean })
 
@@ -153,6 +197,19 @@ const addressOf = (daemon: LiveDaemon): Effect.Effect<string, DaemonUnresponsive
             "Try again in a moment; the log of the daemon says more."
         })
       )
+}
+
+const gone = (daemon: LiveDaemon): DaemonGone =>
+  new DaemonGone({
+    message: `Nobody answers at ${daemon.apiUrl}, where the daemon (pid ${daemon.pid}) said it listens.`
+  })
+
+const refused = (status: number, text: string): Effect.Effect<never, DaemonUnresponsive> => {
+  const said = Option.match(decodeJson(ErrorBody)(text), {
+    onNone: () => "",
+    onSome: ({ detail, error }) => `: ${plain(detail ?? error)}`
+  })
+  return Effect.fail(new DaemonUnresponsive({ message: `The daemon refused this (HTTP ${status})${said}` }))
 }
 
 const silent = (daemon: LiveDaemon): DaemonUnresponsive =>

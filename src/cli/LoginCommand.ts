@@ -3,11 +3,11 @@ import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Home, type LoginStatus } from "../domain/index.ts"
 import { DaemonLock, DurableFiles } from "../storage/index.ts"
-import type { DaemonClient } from "./DaemonClient.ts"
 import { Refused } from "./Failures.ts"
 import { findDaemon, type LiveDaemon } from "./LiveDaemon.ts"
 import { homeLayer } from "./LocalServices.ts"
 import { note, plain, print, printJson } from "./Output.ts"
+import { withLiveDaemon } from "./WithDaemon.ts"
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, one document a line"), Flag.withDefault(false))
 const open = Flag.Boolean("open").pipe(
@@ -15,28 +15,7 @@ const open = Flag.Boolean("open").pipe(
   Flag.withDefault(false)
 )
 
-const notRunning = Effect.gen(function* () {
-  const { root } = yield* Home
-  return yield* new Refused({
-    message: `No daemon runs for ${root}, and it is the daemon that signs in. Start it (holdfast daemon), then try again.`
-  })
-})
-
-/** Does something with the live daemon of this home. */
-const withDaemon = Effect.fnUntraced(function* <A, E, R>(
-  use: (daemon: LiveDaemon, client: DaemonClient["Service"]) => Effect.Effect<A, E, R>
-) {
-  const daemon = yield* findDaemon
-  if (Option.isNone(daemon)) return yield* notRunning
-  const client = yield* Effect.promise(() => import("./DaemonClient.ts"))
-  return yield* client.DaemonClient.use((service) => use(daemon.value, service)).pipe(
-    Effect.catchIf(
-      (error) => typeof error === "object" && error !== null && "_tag" in error && error._tag === "DaemonGone",
-      () => notRunning
-    ),
-    Effect.provide(client.DaemonClient.layer)
-  )
-})
+const withDaemon = withLiveDaemon("it is the daemon that signs in")
 
 const follow = Effect.fnUntraced(function* (
   daemon: LiveDaemon,

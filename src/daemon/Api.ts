@@ -15,6 +15,7 @@ import {
   withDoors
 } from "../http/index.ts"
 import { Login, loginRoutes, Models } from "../login/index.ts"
+import { runRoutes, Runs, Tails } from "../runs/index.ts"
 import { exposition, EXPOSITION_TYPE } from "../telemetry/index.ts"
 import { accountHealth } from "./Account.ts"
 import { Fleet } from "./Fleet.ts"
@@ -126,6 +127,7 @@ export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, 
     Layer.mergeAll(
       routes(status, fleet, yield* Version),
       mountRoutes(loginRoutes(yield* Login, yield* Models)),
+      mountRoutes(runRoutes(yield* Runs, yield* Tails, Deferred.await(closed))),
       mountRoutes(pages)
     )
   )

@@ -17,6 +17,7 @@ import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
+import { Runs } from "../runs/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
@@ -139,6 +140,10 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
     }
   )
   yield* fleet.started({ apply, join, pull, daemon, login })
+
+  // Runs come last: whatever becomes of them, the line to central is up.
+  const runs = yield* Runs
+  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(runs.open), Effect.forkScoped)
 
   // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.
   yield* daemon

@@ -15,6 +15,9 @@ export const CENTRAL_PLUGIN = "@holdfast/central" satisfies BundledPlugin
 /** The bundled plugin whose settings name the model provider. */
 export const AGENTS_PLUGIN = "@holdfast/agents" satisfies BundledPlugin
 
+/** The bundled plugin whose settings say where runs run. */
+export const RUNS_PLUGIN = "@holdfast/runs" satisfies BundledPlugin
+
 /** Whether `name` is a bundled plugin, compared byte for byte. */
 export const isBundled = (name: string): name is BundledPlugin => BUNDLED_PLUGINS.some((known) => known === name)
 

@@ -15,6 +15,7 @@ import {
 } from "effect/http-api"
 import { ErrorBody, RemoteConfig } from "./CentralProtocol.ts"
 import { LoginCode, LoginResult, LoginStatus } from "./Login.ts"
+import { RunRequest, RunView } from "./Runs.ts"
 import { Status } from "./Status.ts"
 
 const failed = (status: number, when: string) =>
@@ -162,6 +163,47 @@ const login = HttpApiGroup.make("login")
   )
   .middleware(Token)
 
+const missing = failed(404, "`run_unknown`, or `no_log`: the output was removed with its run.")
+const runId = { id: Schema.String }
+
+const runs = HttpApiGroup.make("runs")
+  .annotateMerge(words("Runs", "Agent jobs: their output, and how they ended."))
+  .add(
+    HttpApiEndpoint.get("runs", "/runs", { success: Schema.Struct({ runs: Schema.Array(RunView) }) }).annotateMerge(
+      words("All runs", "Newest first; of those that have ended, the last thousand.")
+    ),
+    HttpApiEndpoint.post("startRun", "/runs", {
+      payload: RunRequest,
+      success: RunView.pipe(HttpApiSchema.status(201)),
+      error: [
+        failed(409, "`run_exists`"),
+        failed(422, "`run_invalid`"),
+        failed(503, "`not_running`: the daemon starts or stops.")
+      ]
+    }).annotateMerge(words("Start a run", "An agent has one run at a time; the next one waits.")),
+    HttpApiEndpoint.get("run", "/runs/:id", { params: runId, success: RunView, error: missing }).annotateMerge(
+      words("One run", "`verdict` is null until there is proof of how it ended, or none can come any more.")
+    ),
+    HttpApiEndpoint.get("log", "/runs/:id/log", {
+      params: runId,
+      query: { from: Schema.optionalKey(Schema.String) },
+      success: text("application/x-ndjson"),
+      error: [missing, failed(416, "`range_not_satisfiable`")]
+    }).annotateMerge(
+      words(
+        "The output of a run",
+        "What is there from byte `from` on, or a `Range`. To `Accept: text/event-stream` as it is written: `lines` and `gap`, " +
+          "each with the offset to go on from, then `end`."
+      )
+    ),
+    HttpApiEndpoint.post("cancelRun", "/runs/:id/cancel", {
+      params: runId,
+      success: RunView.pipe(HttpApiSchema.status(202)),
+      error: missing
+    }).annotateMerge(words("End a run", "TERM, and KILL after its grace. One that has ended stays as it is."))
+  )
+  .middleware(Token)
+
 const MachineState = Schema.Struct({
   instance: Schema.NullOr(Schema.String),
   state: Schema.String,
@@ -205,7 +247,7 @@ const machines = HttpApiGroup.make("machines")
 
 /** The daemon's own API. */
 export const DaemonApi = HttpApi.make("holdfast")
-  .add(open, daemon, login, machines)
+  .add(open, daemon, login, runs, machines)
   .annotateMerge(
     Context.make(OpenApi.Title, "Holdfast daemon").pipe(
       Context.add(

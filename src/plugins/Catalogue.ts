@@ -1,6 +1,13 @@
 /** Which plugins this machine could run. */
 import { Config, Effect, FileSystem, Layer, Option, Path, Ref } from "effect"
-import { AGENTS_PLUGIN, CENTRAL_PLUGIN, type KnownPlugin, PluginCatalogue, Version } from "../domain/index.ts"
+import {
+  AGENTS_PLUGIN,
+  CENTRAL_PLUGIN,
+  type KnownPlugin,
+  PluginCatalogue,
+  RUNS_PLUGIN,
+  Version
+} from "../domain/index.ts"
 import { PLUGIN_API_VERSION, readPluginFolder } from "./Manifest.ts"
 
 /**
@@ -101,6 +108,19 @@ const bundled = (version: string): ReadonlyArray<KnownPlugin> => [
     },
     entry: null,
     origin: "bundled"
+  },
+  {
+    manifest: {
+      schema_version: 1,
+      name: RUNS_PLUGIN,
+      version,
+      holdfast_api: `^${PLUGIN_API_VERSION}`,
+      runtime: "node",
+      entrypoint: "(part of the daemon)",
+      config_schema: RUNS_SETTINGS
+    },
+    entry: null,
+    origin: "bundled"
   }
 ]
 
@@ -126,4 +146,11 @@ const AGENTS_SETTINGS = {
       else: { required: ["base_url"] }
     }
   }
+}
+
+/** What of the cluster's settings can be used, the backend itself says: it knows their forms. */
+const RUNS_SETTINGS = {
+  type: "object",
+  additionalProperties: false,
+  properties: { backend: { enum: ["local", "kubernetes"] }, kubernetes: { type: "object", required: ["image"] } }
 }

@@ -1,7 +1,8 @@
 /** `npm run bench [name …]` measures, prints tables, and never asserts. Each bench is a file with a `run`. */
 const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<void> }>>> = {
   apply: () => import("./Apply.ts"),
-  start: () => import("./Start.ts")
+  start: () => import("./Start.ts"),
+  tail: () => import("./Tail.ts")
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches)

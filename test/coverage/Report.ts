@@ -8,6 +8,8 @@ import { DaemonMoves } from "./DaemonMoves.ts"
 import { DeviceLoginMoves } from "./DeviceLoginMoves.ts"
 import { explore, missing, type Exploration } from "./Explore.ts"
 import { JoinMoves } from "./JoinMoves.ts"
+import { TailerMoves } from "./TailerMoves.ts"
+import { RunMoves } from "./RunMoves.ts"
 
 type MachineId = (typeof catalogue)[number]["id"]
 
@@ -17,7 +19,9 @@ const explorations: Readonly<Record<MachineId, (machine: AnyStateMachine) => Exp
   configPull: (machine) => explore(machine, ConfigPullMoves),
   configApply: (machine) => explore(machine, ConfigApplyMoves),
   daemon: (machine) => explore(machine, DaemonMoves),
-  deviceLogin: (machine) => explore(machine, DeviceLoginMoves)
+  deviceLogin: (machine) => explore(machine, DeviceLoginMoves),
+  tailer: (machine) => explore(machine, TailerMoves),
+  run: (machine) => explore(machine, RunMoves)
 }
 
 /** What is known of one machine. */

@@ -21,14 +21,19 @@ const described = Object.entries(api.paths).flatMap(([path, methods]) =>
 )
 
 /** The routes as they are written: `route("GET", "/x"` and `post("/x"`. */
-const written = ["src/daemon/Api.ts", "src/daemon/Pages.ts", "src/login/LoginRoutes.ts"].flatMap((file) => {
+const written = [
+  "src/daemon/Api.ts",
+  "src/daemon/Pages.ts",
+  "src/login/LoginRoutes.ts",
+  "src/runs/RunRoutes.ts"
+].flatMap((file) => {
   const source = readFileSync(join(import.meta.dirname, "..", "..", file), "utf8")
   return [
     ...[...source.matchAll(/route\(\s*"(\w+)",\s*[`"]([^`"]+)[`"]/g)].map(([, method, path]) => `${method} ${path}`),
     ...[...source.matchAll(/\bpost\(\s*"([^"]+)"/g)].map(([, path]) => `POST ${path}`)
   ]
 })
-const known = (name: string): string => name.replace("${id}", "{machine}")
+const known = (name: string): string => name.replace("${id}", "{machine}").replace(":id", "{id}")
 
 let machine: LoginMachine
 beforeAll(async () => {

@@ -18,7 +18,9 @@ const unwired: Unwired = {
   configPull: ["pollNoted"],
   configApply: ["note"],
   daemon: ["announce", "exit"],
-  deviceLogin: []
+  deviceLogin: [],
+  tailer: ["restart"],
+  run: ["drainTail"]
 }
 
 const WIRING: Wiring = wiring
@@ -79,7 +81,21 @@ describe("the wiring between the machines", () => {
       "deviceLogin.LOGOUT",
       "deviceLogin.RETRY",
       "deviceLogin.START",
-      "deviceLogin.USE"
+      "deviceLogin.USE",
+      "run.ALIVE",
+      "run.CANCEL",
+      "tailer.DRAIN",
+      "tailer.FLUSHED",
+      "tailer.FOUND",
+      "tailer.GREW",
+      "tailer.QUIET",
+      "tailer.REACHED",
+      "tailer.RECORD",
+      "tailer.REPLACED",
+      "tailer.SHRUNK",
+      "tailer.SOUND",
+      "tailer.TROUBLE",
+      "tailer.VERIFIED"
     ])
   })
 })

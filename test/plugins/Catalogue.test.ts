@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FileSystem, Path } from "effect"
-import { AGENTS_PLUGIN, CENTRAL_PLUGIN, Version } from "../../src/domain/index.ts"
+import { AGENTS_PLUGIN, CENTRAL_PLUGIN, RUNS_PLUGIN, Version } from "../../src/domain/index.ts"
 import { fixtures, inFolder, manifest, services, withPlugins, writePlugin } from "./Folders.ts"
 
 const names = Effect.gen(function* () {
@@ -10,7 +10,7 @@ const names = Effect.gen(function* () {
 })
 
 describe("the catalogue of plugins", () => {
-  it.effect("contains the line to central and the agents, as parts of the daemon and of its version", () =>
+  it.effect("contains the line to central, agents and runs, as parts of the daemon and of its version", () =>
     withPlugins(
       undefined,
       Effect.gen(function* () {
@@ -22,9 +22,12 @@ describe("the catalogue of plugins", () => {
             entry: null,
             origin: "bundled"
           },
-          { manifest: { name: AGENTS_PLUGIN, version: "0.9.0" }, entry: null, origin: "bundled" }
+          { manifest: { name: AGENTS_PLUGIN, version: "0.9.0" }, entry: null, origin: "bundled" },
+          { manifest: { name: RUNS_PLUGIN, version: "0.9.0" }, entry: null, origin: "bundled" }
         ])
-        expect(yield* catalogue.environment).toBe("holdfast/0.9.0 @holdfast/agents@0.9.0 @holdfast/central@0.9.0")
+        expect(yield* catalogue.environment).toBe(
+          "holdfast/0.9.0 @holdfast/agents@0.9.0 @holdfast/central@0.9.0 @holdfast/runs@0.9.0"
+        )
       })
     )
   )
@@ -37,6 +40,7 @@ describe("the catalogue of plugins", () => {
         expect(yield* names).toEqual([
           CENTRAL_PLUGIN,
           AGENTS_PLUGIN,
+          RUNS_PLUGIN,
           "test/crash-at-start",
           "test/crash-if-file",
           "test/hangs",
@@ -53,12 +57,12 @@ describe("the catalogue of plugins", () => {
     inFolder((root) =>
       Effect.gen(function* () {
         const { catalogue } = yield* services
-        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN])
+        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, RUNS_PLUGIN])
         yield* writePlugin(root, "b", manifest("z"))
         yield* writePlugin(root, "a", manifest("0"))
-        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, "0", "z"])
+        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, RUNS_PLUGIN, "0", "z"])
         expect(yield* catalogue.environment).toBe(
-          "holdfast/0.9.0 0@1.2.3 @holdfast/agents@0.9.0 @holdfast/central@0.9.0 z@1.2.3"
+          "holdfast/0.9.0 0@1.2.3 @holdfast/agents@0.9.0 @holdfast/central@0.9.0 @holdfast/runs@0.9.0 z@1.2.3"
         )
       })
     )
@@ -74,7 +78,11 @@ describe("the catalogue of plugins", () => {
     ["a range that is none", manifest("x", { holdfast_api: "new" }), /has the range `new`/],
     ["a range for another API", manifest("x", { holdfast_api: "^2.0.0" }), /wants the plugin API \^2\.0\.0/],
     ["the name of a bundled plugin", manifest(CENTRAL_PLUGIN), /claims the name `@holdfast\/central`/],
-    ["a bundled name that this version lacks", manifest("@holdfast/runs"), /claims the name `@holdfast\/runs`/],
+    [
+      "a bundled name that this version lacks",
+      manifest("@holdfast/file-sink"),
+      /claims the name `@holdfast\/file-sink`/
+    ],
     ["an entry that is not there", manifest("x", { entrypoint: "main.js" }), /no file inside/],
     ["an entry that is a folder", manifest("x", { entrypoint: "." }), /no file inside/],
     ["an entry outside", manifest("x", { entrypoint: "../good/index.js" }), /no file inside/],
@@ -88,8 +96,8 @@ describe("the catalogue of plugins", () => {
         yield* fs.makeDirectory(path.join(root, "bad"))
         yield* fs.symlink(path.join(root, "good", "index.js"), path.join(root, "bad", "link.js"))
         if (content !== undefined) yield* writePlugin(root, "bad", content)
-        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, "good"])
-        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, "good"])
+        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, RUNS_PLUGIN, "good"])
+        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, RUNS_PLUGIN, "good"])
         expect(lines).toEqual([expect.stringMatching(/^Warn: A test plugin is left out: /)])
         expect(lines[0]).toMatch(reason)
         expect(lines[0]).toContain(path.join(root, "bad"))
@@ -103,7 +111,7 @@ describe("the catalogue of plugins", () => {
         yield* writePlugin(root, "a", manifest("x", { version: "1.0.0" }))
         yield* writePlugin(root, "b", manifest("x", { version: "2.0.0" }))
         const { catalogue } = yield* services
-        expect((yield* catalogue.known)[2]).toMatchObject({ manifest: { version: "1.0.0" }, origin: "test" })
+        expect((yield* catalogue.known)[3]).toMatchObject({ manifest: { version: "1.0.0" }, origin: "test" })
         expect(lines).toEqual([expect.stringMatching(/second plugin named `x`: rename one/)])
       })
     )
@@ -114,7 +122,7 @@ describe("the catalogue of plugins", () => {
     return withPlugins(
       "/nowhere/at/all",
       Effect.gen(function* () {
-        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN])
+        expect(yield* names).toEqual([CENTRAL_PLUGIN, AGENTS_PLUGIN, RUNS_PLUGIN])
         expect(lines).toEqual([expect.stringMatching(/HOLDFAST_TEST_PLUGINS=\/nowhere\/at\/all cannot be read/)])
       }),
       lines

@@ -25,7 +25,7 @@ describe("installing pins", () => {
     ["a plugin that is switched off", [{ name: "elsewhere", enabled: false, version: "1.0.0" }]],
     [
       "a bundled name that this version lacks, which full validation answers",
-      [{ name: "@holdfast/runs", version: "1.0.0" }]
+      [{ name: "@holdfast/file-sink", version: "1.0.0" }]
     ]
   ])("has nothing to do for %s", ([, plugins]) =>
     Effect.map(install(plugins), (outcome) => expect(outcome).toEqual({ refusal: null, missing: [] }))

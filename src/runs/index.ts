@@ -1,0 +1,29 @@
+/** Runs: agent jobs with output and verdicts that can be trusted. */
+export {
+  checkedPodCommand,
+  podCommand,
+  podCommandEndSeconds,
+  PodCommandInvalid,
+  type PodCommandSpec,
+  podCommandTools,
+  podCommandUnusable
+} from "./PodCommand.ts"
+export { prepareRunFiles } from "./RunFiles.ts"
+export {
+  buildPodLogPath,
+  checkRunIds,
+  filesBesideLog,
+  parsePodLogPath,
+  type RunFilePaths,
+  type RunPathIds,
+  RunPathInvalid
+} from "./RunPaths.ts"
+export { type Backend, BackendFailed, type OutputPlace, type RunIds, type Work } from "./Backend.ts"
+export { Backends } from "./Backends.ts"
+export { loadKubernetes } from "./LoadKubernetes.ts"
+export { LocalBackend } from "./LocalBackend.ts"
+export { runRoutes } from "./RunRoutes.ts"
+export { RunStore } from "./RunStore.ts"
+export { RunRefused, Runs, workFor } from "./Runs.ts"
+export { TailFiles } from "./TailFiles.ts"
+export { Tails } from "./Tails.ts"
