@@ -93,13 +93,13 @@ export const TAIL_MUTANTS: ReadonlyArray<TailMutant> = [
     "if (fiber === null) return yield* closeHandle(world, file)",
     "if (fiber === null) return"
   ),
-  mutant("the hash of the file is enough", "mixedBurst", "TailDigest", "this.hashed === this.delivered && "),
+  mutant("the hash of the file is enough", "mixedBurst", "TailPoll", " && digest.isOfDelivered"),
   mutant(
     "nobody compares the hash",
     "bounded",
     "TailPoll",
-    "file.digest.matches(record.bytes, record.sha256)",
-    "record.sha256.length > 0"
+    "hex === record.sha256.toLowerCase() && digest.isOfDelivered",
+    "hex.length > 0"
   ),
   mutant("what is missing is not counted", "bounded", "TailEnd", "Math.max(0, record.bytes - offset)", "0"),
   mutant(
@@ -132,16 +132,35 @@ export const TAIL_MUTANTS: ReadonlyArray<TailMutant> = [
     "if (file.seen === 0) yield*",
     "if (file.seen < 0) yield*"
   ),
-  mutant("nobody verifies", "mixed", "TailPoll", "file.digest.matches(record.bytes, record.sha256)", "true"),
-  mutant("a file is not looked for by listing", "appears", "Tails", 'if (mode === "waiting") return true'),
+  mutant(
+    "what orphans wrote behind the last byte counts",
+    "bounded",
+    "TailPoll",
+    "if (digest.at > record.bytes) digest.rewind()"
+  ),
+  mutant("nobody verifies", "mixed", "TailPoll", "hex === record.sha256.toLowerCase() && digest.isOfDelivered", "true"),
+  mutant(
+    "a file is not looked for by listing",
+    "appears",
+    "Tails",
+    "return !file.isListed &&",
+    "return file.isListed &&"
+  ),
   mutant(
     "a buffer stays with whoever waits for its consumer",
     "stalls",
     "TailBuffers",
-    "return this.slots.find(({ lease }) => lease?.isIdle === true)",
-    "return undefined"
+    "return this.free() ?? this.slots.find(({ lease }) => lease?.isIdle === true)",
+    "return this.free()"
   ),
   mutant("a lost buffer is read on", "stalls", "TailRead", "if (!isOurs) return true"),
+  mutant(
+    "what was read ahead is taken from anywhere",
+    "stalls",
+    "TailRead",
+    "ahead?.position === file.offset",
+    "ahead !== null"
+  ),
   mutant(
     "a part ends within a character",
     "longLines",

@@ -1,6 +1,6 @@
 /** A tail on a model file system under simulated time: what is written, what arrives, and what is lost in between. */
 import { createHash } from "node:crypto"
-import { Deferred, Effect, Exit, Layer, Logger, Path, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Layer, Logger, Path, Scope } from "effect"
 import type { EndRecord, Gap, TailCheckpoint, TailOutcome } from "../../src/domain/index.ts"
 import type { Tail, TailBatch } from "../../src/runs/Tail.ts"
 import { Tails } from "../../src/runs/Tails.ts"
@@ -83,9 +83,10 @@ export class TailRoom {
       }
       this.tail = yield* this.tails.open(spec, (batch) => this.take(batch)).pipe(Scope.provide(this.scope))
       yield* this.tail.settled.pipe(
-        Effect.map((outcome) => {
+        Effect.zip(Clock.currentTimeMillis),
+        Effect.map(([outcome, now]) => {
           this.outcome = outcome
-          this.endedAt = this.disk.now
+          this.endedAt = now
         }),
         Effect.forkIn(this.scope)
       )

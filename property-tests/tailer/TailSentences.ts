@@ -1,6 +1,6 @@
 /** Every property of tailing by name: what it says, and how a counterexample is searched for. */
 import * as fc from "fast-check"
-import { Effect } from "effect"
+import { Effect, Latch } from "effect"
 import type { Sample } from "../machines/Check.ts"
 import { histories, MOVES, wrongHistory } from "./TailHistories.ts"
 import { type Build, DIRECTORY, inRoom, LOG, recordOf } from "./TailRoom.ts"
@@ -53,21 +53,22 @@ const mixed = (build: Build, burst: number) =>
 
 /** Whoever stalls stalls its own file: all others get what is written within a poll, and nobody loses anything. */
 const stalls = (build: Build) =>
-  fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.boolean(), async (stalled, isNetwork) => {
+  fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.nat(2), fc.boolean(), async (stalled, bursts, isNetwork) => {
+    const burst = isNetwork ? 0 : Math.min(bursts, stalled)
     await inRoom(build, isNetwork, (room) =>
       Effect.gen(function* () {
         const { disk } = room
         yield* room.open(null)
-        let isOpen = false
+        const isOpen = Latch.makeUnsafe()
         const got = new Map<string, string>()
         const names = Array.from({ length: stalled + 2 }, (_, index) => `f${index}`)
         for (const [index, name] of names.entries()) {
-          disk.write(`${DIRECTORY}/${name}`, Buffer.from(`${name}\n`.repeat(5_000)))
+          disk.write(`${DIRECTORY}/${name}`, Buffer.from(`${name}\n`.repeat(index < burst ? BURST * 6 : 5_000)))
           yield* room.another(name, (batch) =>
             Effect.gen(function* () {
-              while (index < stalled && !isOpen) yield* Effect.sleep(100)
+              if (index < stalled) yield* isOpen.await
               if (batch._tag !== "Lines") return
-              got.set(name, (got.get(name) ?? "") + batch.lines.map(({ text }) => `${text}\n`).join(""))
+              got.set(name, [...(got.get(name) ?? []), batch.lines.map(({ text }) => `${text}\n`).join("")])
             })
           )
         }
@@ -75,7 +76,7 @@ const stalls = (build: Build) =>
         for (const name of names) disk.write(`${DIRECTORY}/${name}`, Buffer.from(`${name}, later\n`))
         yield* room.pass(300)
         const waiting = names.slice(stalled).filter((name) => !got.get(name)?.endsWith("later\n"))
-        isOpen = true
+        isOpen.openUnsafe()
         yield* room.pass(20_000)
         const wrong = names.filter((name) => got.get(name) !== disk.contentOf(`${DIRECTORY}/${name}`).toString())
         yield* room.close()

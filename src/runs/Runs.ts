@@ -24,7 +24,7 @@ import { Run, RUN_VISIBLE } from "../../machines/index.ts"
 import { isoTime, RunRequest, type RunView } from "../domain/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { interpret, type Interpreter, type Journal, type Switchboard, type Uptime } from "../statechart/index.ts"
-import { type Backend, BackendFailed, type OutputPlace, type Work } from "./Backend.ts"
+import { absent, type Backend, type OutputPlace, type Work } from "./Backend.ts"
 import { Backends } from "./Backends.ts"
 import { makeRunOutput, type RunOutput } from "./RunOutput.ts"
 import { checkRunIds } from "./RunPaths.ts"
@@ -109,9 +109,10 @@ export class Runs extends Context.Service<
 
       /** A backend that cannot be had says why to whoever asks it; the run itself is not forgotten. */
       const backendOf = (kind: Backend["kind"]) =>
-        Effect.catch(backends.of(kind), (reason) =>
-          Effect.map(backends.of("local"), (local): Backend => absent(kind, local, reason))
-        ).pipe(Effect.orDie)
+        backends.of(kind).pipe(
+          Effect.catch((reason) => Effect.map(backends.of("local"), (local): Backend => absent(kind, local, reason))),
+          Effect.orDie
+        )
 
       const launch = Effect.fnUntraced(function* (first: RunRecord) {
         const { context, scope: parent } = yield* Effect.flatMap(Ref.get(room), Effect.fromOption).pipe(
@@ -312,21 +313,6 @@ const newId = SecureRandom.SecureRandom.use((random) => random.randomBytes(12)).
   Effect.map(Hex.encode),
   Effect.provide(SecureRandom.layerWebCrypto)
 )
-
-/** In the place of a backend whose settings are gone: its runs wait for them, and in the end nobody knows. */
-const absent = (kind: Backend["kind"], { place }: Backend, reason: BackendFailed): Backend => {
-  const later = Effect.fail(new BackendFailed({ message: reason.message, retryable: true }))
-  return {
-    kind,
-    place,
-    prepare: () => later,
-    start: () => later,
-    watch: () => later,
-    stop: () => later,
-    clean: () => later,
-    list: later
-  }
-}
 
 const newRecord = (
   request: RunRequest & { readonly runId: string },

@@ -35,6 +35,13 @@ export class TailBuffers {
     return slot === undefined ? this.wait(false) : Effect.succeed(this.leased(slot))
   })
 
+  /** A buffer that nobody has or waits for; null: there is none. */
+  takeFree(): Lease | null {
+    if (this.waiting.length > 0 || this.isWaking) return null
+    const slot = this.free()
+    return slot === undefined ? null : this.leased(slot)
+  }
+
   /** The holder waits for its consumer from now on. */
   rest(lease: Lease): void {
     lease.isIdle = true
@@ -81,14 +88,15 @@ export class TailBuffers {
   }
 
   private available(): Slot | undefined {
+    return this.free() ?? this.slots.find(({ lease }) => lease?.isIdle === true)
+  }
+
+  private free(): Slot | undefined {
     const free = this.slots.find(({ lease }) => lease === null)
-    if (free !== undefined) return free
-    if (this.slots.length < this.count) {
-      const made: Slot = { buffer: Buffer.allocUnsafeSlow(CHUNK_BYTES), lease: null }
-      this.slots.push(made)
-      return made
-    }
-    return this.slots.find(({ lease }) => lease?.isIdle === true)
+    if (free !== undefined || this.slots.length === this.count) return free
+    const made: Slot = { buffer: Buffer.allocUnsafeSlow(CHUNK_BYTES), lease: null }
+    this.slots.push(made)
+    return made
   }
 
   private leased(slot: Slot): Lease {

@@ -47,11 +47,20 @@ export class TailDigest {
     this.at += bytes.length
   }
 
-  /** Whether the first `bytes` bytes have this SHA-256, and are what was delivered. Ends the hash. */
-  matches(bytes: number, sha256: string): boolean {
-    const hash = this.hash ?? createHash("sha256")
+  /** Begins to hash from the first byte again. */
+  rewind(): void {
+    this.at = 0
+    this.hashed = 0
     this.hash = null
-    const isSame = this.at === bytes && this.hashed === this.delivered && hash.digest("hex") === sha256.toLowerCase()
-    return isSame
+  }
+
+  /** The SHA-256 of everything up to `at`, in hex; the hash can go on from there. */
+  hex(): string {
+    return (this.hash ?? createHash("sha256")).copy().digest("hex")
+  }
+
+  /** Whether what was hashed is what was delivered, to its last byte. */
+  get isOfDelivered(): boolean {
+    return this.hashed === this.delivered
   }
 }

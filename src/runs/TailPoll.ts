@@ -5,7 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { TAIL_QUIET_POLLS } from "../../machines/index.ts"
-import { EndRecordJson, type Gap } from "../domain/index.ts"
+import { type EndRecord, EndRecordJson, type Gap } from "../domain/index.ts"
 import type { Command, Now } from "../statechart/index.ts"
 import { contextOf, modeOf, tell, type TailFile } from "./TailFile.ts"
 import { type FileFacts, TailFileError } from "./TailFiles.ts"
@@ -238,7 +238,7 @@ const readRecord = Effect.fnUntraced(function* (world: TailWorld, file: TailFile
 })
 
 /** The end-of-stream record is known; the first one counts. */
-export const learn = (file: TailFile, record: NonNullable<TailFile["record"]>, now: Now): void => {
+export const learn = (file: TailFile, record: EndRecord, now: Now): void => {
   if (file.record !== null) return
   file.record = record
   const { bytes, truncated = false, volume_error } = record
@@ -249,20 +249,31 @@ export const learn = (file: TailFile, record: NonNullable<TailFile["record"]>, n
 const verify = Effect.fnUntraced(function* (world: TailWorld, file: TailFile) {
   const { record } = file
   if (record === null || modeOf(file) !== "verifying") return
-  if (file.digest.at < record.bytes && file.offset === record.bytes) {
-    const again =
-      file.handle === null
-        ? anew(world, file, (handle) => catchUp(world, file, handle, record.bytes))
-        : catchUp(world, file, file.handle, record.bytes)
-    const isRead = yield* again.pipe(
-      Effect.catchTag("TailFileError", () => {
-        file.isDirect = false
-        return Effect.succeed(false)
-      })
-    )
-    // The next poll tries again, until the time for it is over.
-    if (!isRead) return
-  }
-  const same = file.offset === record.bytes && file.digest.matches(record.bytes, record.sha256)
-  tell(file, { type: "VERIFIED", same }, yield* world.uptime.read)
+  const same = yield* isSame(world, file, record).pipe(
+    Effect.catchTag("TailFileError", () => {
+      file.isDirect = false
+      return Effect.succeed(null)
+    })
+  )
+  // What could not be read is tried again at the next poll, until the time for it is over.
+  if (same !== null) tell(file, { type: "VERIFIED", same }, yield* world.uptime.read)
 })
+
+/** Null: not all that was delivered is there to be read again. */
+const isSame = Effect.fnUntraced(function* (world: TailWorld, file: TailFile, record: EndRecord) {
+  const { digest, offset } = file
+  // Behind the agent's last byte its orphans may have written more, which does not count.
+  if (digest.at > record.bytes) digest.rewind()
+  if (!(yield* hashTo(world, file, record.bytes))) return null
+  const hex = digest.hex()
+  if (!(yield* hashTo(world, file, offset))) return null
+  return hex === record.sha256.toLowerCase() && digest.isOfDelivered
+})
+
+const hashTo = (world: TailWorld, file: TailFile, to: number): Effect.Effect<boolean, TailFileError> => {
+  if (file.digest.at >= to) return Effect.succeed(true)
+  const { handle } = file
+  return handle === null
+    ? anew(world, file, (opened) => catchUp(world, file, opened, to))
+    : catchUp(world, file, handle, to)
+}

@@ -1,7 +1,8 @@
 /** Reading a file from where its consumer is, and delivering it: the path of every byte. */
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Lease } from "./TailBuffers.ts"
 import { grown, type TailFile } from "./TailFile.ts"
+import type { TailFileError } from "./TailFiles.ts"
 import { CHUNK_BYTES, cut, partsBefore } from "./TailLines.ts"
 import type { TailWorld } from "./TailWorld.ts"
 
@@ -16,29 +17,91 @@ export interface Until {
   readonly isEnd: boolean
 }
 
+/** A chunk that is being read while the one before it is delivered. */
+interface Ahead {
+  readonly lease: Lease
+  readonly position: number
+  readonly read: Fiber.Fiber<number, TailFileError>
+}
+
+/** A buffer, and what is being read into it. */
+interface Chunk {
+  readonly lease: Lease
+  readonly read: Ahead["read"] | null
+}
+
 /** Delivers what there is from the offset on. */
 export const deliverAll = Effect.fnUntraced(function* (world: TailWorld, file: TailFile, handle: number, until: Until) {
-  while (!file.isDone && file.offset < until.end) {
-    const goesOn = yield* leased(world, (lease) => deliverChunk(world, file, handle, until, lease))
-    if (!goesOn) break
-  }
+  const next: { ahead: Ahead | null } = { ahead: null }
+  const goOn = Effect.gen(function* () {
+    while (!file.isDone && file.offset < until.end) {
+      const goesOn = yield* Effect.acquireUseRelease(
+        chunkFor(world, file, next),
+        (chunk) => deliverChunk(world, file, handle, until, chunk, next),
+        (chunk) => giveBack(world, chunk)
+      )
+      if (!goesOn) return
+    }
+  })
+  yield* Effect.ensuring(
+    goOn,
+    Effect.suspend(() => (next.ahead === null ? Effect.void : giveBack(world, next.ahead)))
+  )
   file.isUnread = false
 })
 
+/** The buffer that was read ahead, if that was from here; else another one. */
+const chunkFor = Effect.fnUntraced(function* (world: TailWorld, file: TailFile, next: { ahead: Ahead | null }) {
+  const { ahead } = next
+  next.ahead = null
+  if (ahead?.position === file.offset && !ahead.lease.isLost) return ahead
+  if (ahead !== null) yield* giveBack(world, ahead)
+  const chunk: Chunk = { lease: yield* world.buffers.take, read: null }
+  return chunk
+})
+
+/** What is being read into a buffer is written there whenever it ends. */
+const giveBack = ({ buffers }: TailWorld, { lease, read }: Chunk): Effect.Effect<void> =>
+  Effect.andThen(
+    read === null ? Effect.void : Fiber.await(read),
+    Effect.sync(() => buffers.release(lease))
+  )
+
 const leased = <A, E>({ buffers }: TailWorld, use: (lease: Lease) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.acquireUseRelease(buffers.take, use, (lease) => Effect.sync(() => buffers.release(lease)))
+
+/** Begins to read what follows the last line of a full chunk, if a buffer is to be had for it. */
+const readAhead = Effect.fnUntraced(function* (
+  { buffers, files }: TailWorld,
+  file: TailFile,
+  handle: number,
+  end: number,
+  chunk: Buffer
+) {
+  const lines = chunk.lastIndexOf(NEWLINE) + 1
+  const lease = lines > 0 && !file.spec.reopen ? buffers.takeFree() : null
+  if (lease === null) return null
+  const position = file.offset + lines
+  const read = files.read(handle, lease.buffer, 0, Math.min(CHUNK_BYTES, end - position), position).pipe(
+    // What waits for a stalled consumer is anybody's.
+    Effect.ensuring(Effect.sync(() => buffers.rest(lease)))
+  )
+  return { lease, position, read: yield* Effect.forkDetach(read, { startImmediately: true }) }
+})
 
 const deliverChunk = Effect.fnUntraced(function* (
   world: TailWorld,
   file: TailFile,
   handle: number,
   { end, isEnd }: Until,
-  lease: Lease
+  { lease, read }: Chunk,
+  ahead: { ahead: Ahead | null }
 ) {
   if (!file.isPlaced) yield* place(world, file, handle, lease)
   const left = end - file.offset
   const wanted = Math.min(CHUNK_BYTES, left)
-  const filled = yield* fill(world, file, handle, lease, wanted, file.offset)
+  const filled = yield* read === null ? fill(world, file, handle, lease, wanted, file.offset) : Fiber.join(read)
+  if (!world.buffers.resume(lease)) return true
   if (file.offset + filled > file.seen) {
     file.seen = file.offset + filled
     grown(file, yield* world.uptime.read)
@@ -46,6 +109,7 @@ const deliverChunk = Effect.fnUntraced(function* (
   const chunk = lease.buffer.subarray(0, filled)
   const isLast = filled === left || (isEnd && filled < wanted)
   const isBurst = filled === CHUNK_BYTES
+  if (isBurst) ahead.ahead = yield* readAhead(world, file, handle, end, chunk)
   const { consumer, digest } = file
   let at = 0
   for (let next = cut(chunk, at, file.part, isLast, consumer.most); next !== null;) {

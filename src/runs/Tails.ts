@@ -21,6 +21,8 @@ import type { TailWorld } from "./TailWorld.ts"
 
 /** Buffers of 1 MiB that all files share. */
 const BUFFERS = 4
+/** Files that are looked at together: what is found out of them is garbage at once, and little of it. */
+const GLANCE = 64
 /** Of the four threads for files, one is left for everything else. */
 const REMOTE_CALLS = 3
 /** The most that a batch of bytes has, of several lines. */
@@ -132,6 +134,10 @@ const make = Effect.gen(function* () {
 
   /** One look at many files on disks; those with news are polled. */
   const glanceAt = Effect.fnUntraced(function* (all: ReadonlyArray<TailFile>) {
+    for (let first = 0; first < all.length; first += GLANCE) yield* glanceAtSome(all.slice(first, first + GLANCE))
+  })
+
+  const glanceAtSome = Effect.fnUntraced(function* (all: ReadonlyArray<TailFile>) {
     const facts = yield* files.facts(all.map((file) => file.path))
     const now = yield* uptime.read
     for (const [index, file] of all.entries()) {
@@ -167,7 +173,6 @@ const make = Effect.gen(function* () {
 
   const isListing = (file: TailFile): boolean => {
     const mode = modeOf(file)
-    if (mode === "waiting") return true
     if (mode === "reading" && (file.record === null || !contextOf(file).found)) return true
     return !file.isListed && file.handle === null && mode !== "flushing"
   }

@@ -4,6 +4,9 @@ import type { Entry, Hello, Machine } from "./Wire.ts"
 /** How many transitions of one machine a page remembers, and as many that left its state as it was. */
 export const REMEMBERED = 250
 
+/** How many instances of one machine a page keeps in sight: the newest. */
+export const INSTANCES = 200
+
 /** How the page and the daemon are connected. `refused`: the daemon answers, but not to this browser. */
 export type Connection = "connecting" | "live" | "lost" | "refused"
 
@@ -87,7 +90,7 @@ const moved = (machine: Machine, { instance, to, visible }: Entry): Machine => {
     ...machine,
     states: known
       ? machine.states.map((state) => (state.instance === instance ? current : state))
-      : [...machine.states, current]
+      : [...machine.states, current].slice(-INSTANCES)
   }
 }
 

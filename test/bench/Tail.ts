@@ -9,6 +9,8 @@ import { median, printTable } from "./Table.ts"
 const ROOT = resolve(import.meta.dirname, "../..")
 const BYTES = 400_000_000
 const LIVE_SECONDS = 20
+/** What V8 keeps for young garbage is most of what is resident: three times 32 MiB, unless it is told otherwise. */
+const SMALL = ["--optimize-for-size"]
 
 /** NDJSON as the agents write it. */
 const writeLog = (path: string): void => {
@@ -38,8 +40,9 @@ export const run = async (): Promise<void> => {
       logLevel: "silent",
       output: { file: script, format: "esm", codeSplitting: false }
     })
-    const child = <Result>(...args: ReadonlyArray<string>): Result =>
-      JSON.parse(execFileSync(process.execPath, [script, ...args], { encoding: "utf8", maxBuffer: 1e8 })) as Result
+    const child = <Result>(...args: ReadonlyArray<string>): Result => withFlags<Result>([], ...args)
+    const withFlags = <Result>(flags: ReadonlyArray<string>, ...args: ReadonlyArray<string>): Result =>
+      JSON.parse(execFileSync(process.execPath, [...flags, script, ...args], { encoding: "utf8" })) as Result
 
     const log = join(scratch, "run.ndjson")
     writeLog(log)
@@ -47,7 +50,9 @@ export const run = async (): Promise<void> => {
     rmSync(log)
     idle(child("idle", join(scratch, "idle")))
     live(child("live", join(scratch, "live"), String(LIVE_SECONDS)))
-    burst(child("burst", join(scratch, "burst")))
+    const usual = child<Burst>("burst", join(scratch, "burst"))
+    rmSync(join(scratch, "burst"), { recursive: true })
+    burst(usual, withFlags<Burst>(SMALL, "burst", join(scratch, "burst")))
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
@@ -114,13 +119,20 @@ const live = (one: { lines: number; p50: number; p99: number; max: number; usage
     ]
   )
 
-const burst = (one: { bytes: number; ms: number; before: number; peak: number }): void =>
+interface Burst {
+  readonly bytes: number
+  readonly ms: number
+  readonly before: number
+  readonly peak: number
+}
+
+const burst = (usual: Burst, small: Burst): void =>
   printTable(
-    `A burst of ${mib(one.bytes)} over 1,000 files`,
-    ["", "measured", "goal"],
+    `A burst of ${mib(usual.bytes)} over 1,000 files`,
+    ["", "measured", `with ${SMALL.join(" ")}`, "goal"],
     [
-      ["resident before", mib(one.before), ""],
-      ["resident at most", mib(one.peak), "≤ 150 MB"],
-      ["until all was delivered", `${one.ms.toFixed(0)} ms`, ""]
+      ["resident before", mib(usual.before), mib(small.before), ""],
+      ["resident at most", mib(usual.peak), mib(small.peak), "≤ 150 MB"],
+      ["until all was delivered", `${usual.ms.toFixed(0)} ms`, `${small.ms.toFixed(0)} ms`, ""]
     ]
   )

@@ -329,14 +329,14 @@ const burst = (directory: string): Promise<unknown> => {
   const line = `${JSON.stringify({ type: "text", text: "word ".repeat(40) })}\n`
   const megabyte = line.repeat(Math.ceil(CHUNK / line.length) + 24)
   for (const path of paths) writeFileSync(path, "")
-  let bytes = 0
+  const got = { bytes: 0 }
   return withTails((tails) =>
     Effect.gen(function* () {
       for (const path of paths) {
         yield* keep(
           tails.open(specOf(path), (batch) =>
             Effect.sync(() => {
-              if (batch._tag === "Lines") bytes += batch.to - batch.from
+              if (batch._tag === "Lines") got.bytes += batch.to - batch.from
             })
           )
         )
@@ -351,12 +351,11 @@ const burst = (directory: string): Promise<unknown> => {
       // Another process writes: this one would count the writer's memory.
       const writer = spawn(process.execPath, [process.argv[1] ?? "", "fill", directory, String(megabyte.length)])
       const expected = paths.length * megabyte.length
-      while (bytes < expected) {
-        yield* Effect.promise(() => sleep(10))
+      for (; got.bytes !== expected; yield* Effect.promise(() => sleep(10))) {
         peak = Math.max(peak, process.memoryUsage.rss())
       }
       writer.kill()
-      return { bytes, ms: msSince(started), before, peak }
+      return { bytes: got.bytes, ms: msSince(started), before, peak }
     })
   )
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { KubernetesStandIn } from "../runs/kubernetes/KubernetesStandIn.ts"
 import { ModelStandIn } from "../runs/ModelStandIn.ts"
 import { installOpenCode } from "../runs/RealOpenCode.ts"
 import { RunMachine } from "./RunMachine.ts"
@@ -71,5 +72,49 @@ describe.skipIf(isMissing)("the real OpenCode as a run of this machine", { timeo
     model.failNext = { status: 400, body: { error: { message: "bad thing happened", type: "invalid_request_error" } } }
     const refused = await machine.ended(await run({ prompt: "y" }), 60_000)
     expect(refused.verdict).not.toBe("unknown")
+  })
+})
+
+describe.skipIf(isMissing)("the real OpenCode as a Job of a stand-in cluster", { timeout: 120_000 }, () => {
+  it("runs by the pod command that the Job carries, and ends with the same usage, session and verdict", async () => {
+    if ("missing" in installed) throw new Error(installed.missing)
+    const directory = mkdtempSync(join(tmpdir(), "holdfast-opencode-cluster-"))
+    const cluster = await KubernetesStandIn.start({ directory: join(directory, "cluster") })
+    const root = join(directory, "volume")
+    cluster.addClaim("shared", root)
+    const model = await ModelStandIn.start()
+    const pvc = { claim: "shared", mountPath: "/holdfast-shared" }
+    const kubernetes = { kubeconfig: cluster.kubeconfig, image: "stand-in/agent", pvc, root }
+    const machine = await RunMachine.start(
+      {},
+      { version: 2, plugins: [{ name: "@holdfast/runs", config: { kubernetes } }] }
+    )
+    try {
+      const { body, json, status } = await machine.submit({
+        command: { kind: "opencode" },
+        model: "standin/words",
+        prompt: "Say $HOME and $(hello)",
+        env: { ...model.environment, HOME: directory, PATH: `${installed.bin}:${process.env["PATH"] ?? ""}` },
+        retain: true
+      })
+      expect([status, body]).toEqual([201, expect.stringContaining('"backend":"kubernetes"')])
+      const id = String(json["run_id"])
+      const reader = await machine.follow(id)
+      expect(await machine.ended(id, 60_000)).toMatchObject({
+        verdict: "succeeded",
+        exit_code: 0,
+        summary: "Hello wörld 漢字 😀",
+        session: expect.stringMatching(/^ses_/),
+        usage: { input: 150, output: 20 },
+        output: { end: "complete", gaps: [] }
+      })
+      expect(reader.lines).toHaveLength(3)
+      expect(model.prompts.some((prompt) => prompt.includes("Say $HOME and $(hello)"))).toBe(true)
+    } finally {
+      await machine.gateway.remove()
+      await model.close()
+      await cluster.close()
+      rmSync(directory, { recursive: true, force: true })
+    }
   })
 })

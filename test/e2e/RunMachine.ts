@@ -1,6 +1,6 @@
 /** A machine that runs agent jobs: the built daemon as a real process, and its API as programs use it. */
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { RunView } from "../../src/domain/index.ts"
 import { type Environment, eventually, Gateway } from "./Processes.ts"
@@ -35,8 +35,10 @@ export class RunMachine {
     this.gateway = gateway
   }
 
-  static async start(env: Environment = {}): Promise<RunMachine> {
+  /** `document` becomes the user's own layer. */
+  static async start(env: Environment = {}, document?: object): Promise<RunMachine> {
     const machine = new RunMachine(new Gateway(env))
+    if (document !== undefined) writeFileSync(join(machine.gateway.home, "config.json"), JSON.stringify(document))
     machine.gateway.start()
     await machine.up()
     return machine

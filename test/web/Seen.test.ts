@@ -4,6 +4,7 @@ import {
   disconnected,
   greeted,
   happened,
+  INSTANCES,
   lastOf,
   nothingSeen,
   REMEMBERED,
@@ -33,6 +34,17 @@ describe("what a page has seen", () => {
     const after = greeted(disconnected(before, "lost"), hello({ entries: [first, second, third] }))
     expect(events(after)).toEqual(["BEGIN", "LOADED", "REFRESH_NEEDED"])
     expect(after.connection).toBe("live")
+  })
+
+  it("keeps the newest instances of a machine that has ever new ones", () => {
+    const instances = Array.from({ length: INSTANCES + 50 }, (_, index) => `run-${index}`)
+    const seen = instances.reduce(
+      (before, instance) => happened(before, entry({ instance, to: "live" })),
+      greeted(nothingSeen, hello())
+    )
+    const [machine] = seen.machines
+    expect(machine?.states).toHaveLength(INSTANCES)
+    expect(machine?.states.at(-1)?.instance).toBe(instances.at(-1))
   })
 
   it("tells apart what happened in the same moment", () => {

@@ -13,7 +13,10 @@ const plain = (value: unknown, key: string): unknown => {
   if (typeof value !== "object" || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([name, each]) => !LEFT_OUT.has(name) && !(name === "params" && typeof each === "function"))
+      // A state may be called as one of these.
+      .filter(
+        ([name, each]) => key === "states" || !(LEFT_OUT.has(name) || (name === "params" && typeof each === "function"))
+      )
       // What a state must not do is written as `undefined`, which JSON has no word for: it goes nowhere instead.
       .map(([name, each]) => [name, each === undefined && key === "on" ? [] : plain(each, name)])
   )
