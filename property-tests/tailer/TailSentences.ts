@@ -51,6 +51,9 @@ const mixed = (build: Build, burst: number) =>
     )
   })
 
+const numbered = (name: string, lines: number): string =>
+  Array.from({ length: lines }, (_, line) => `${name} ${line}\n`).join("")
+
 /** Whoever stalls stalls its own file: all others get what is written within a poll, and nobody loses anything. */
 const stalls = (build: Build) =>
   fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.nat(2), fc.boolean(), async (stalled, bursts, isNetwork) => {
@@ -60,25 +63,29 @@ const stalls = (build: Build) =>
         const { disk } = room
         yield* room.open(null)
         const isOpen = Latch.makeUnsafe()
-        const got = new Map<string, string>()
+        const got = new Map<string, Array<string>>()
+        const textOf = (name: string): string => got.get(name)?.join("") ?? ""
         const names = Array.from({ length: stalled + 2 }, (_, index) => `f${index}`)
         for (const [index, name] of names.entries()) {
-          disk.write(`${DIRECTORY}/${name}`, Buffer.from(`${name}\n`.repeat(index < burst ? BURST * 6 : 5_000)))
+          const texts: Array<string> = []
+          got.set(name, texts)
+          disk.write(`${DIRECTORY}/${name}`, Buffer.from(numbered(name, index < burst ? BURST * 2 : 2_000)))
           yield* room.another(name, (batch) =>
             Effect.gen(function* () {
               if (index < stalled) yield* isOpen.await
-              if (batch._tag !== "Lines") return
-              got.set(name, [...(got.get(name) ?? []), batch.lines.map(({ text }) => `${text}\n`).join("")])
+              if (batch._tag === "Lines") texts.push(batch.lines.map(({ text }) => `${text}\n`).join(""))
             })
           )
+          // A burst reads ahead, if it is there before the others.
+          if (index < burst) yield* room.pass(300)
         }
         yield* room.pass(1_000)
         for (const name of names) disk.write(`${DIRECTORY}/${name}`, Buffer.from(`${name}, later\n`))
         yield* room.pass(300)
-        const waiting = names.slice(stalled).filter((name) => !got.get(name)?.endsWith("later\n"))
+        const waiting = names.slice(stalled).filter((name) => !textOf(name).endsWith("later\n"))
         isOpen.openUnsafe()
         yield* room.pass(20_000)
-        const wrong = names.filter((name) => got.get(name) !== disk.contentOf(`${DIRECTORY}/${name}`).toString())
+        const wrong = names.filter((name) => textOf(name) !== disk.contentOf(`${DIRECTORY}/${name}`).toString())
         yield* room.close()
         if (waiting.length > 0) throw new Error(`${waiting.join(", ")} waited for others`)
         if (wrong.length > 0) throw new Error(`${wrong.join(", ")} lost or repeated something`)
