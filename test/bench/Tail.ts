@@ -109,7 +109,7 @@ const idle = (one: { bareMs: Array<number>; atIdle: number; atDormant: number; m
 
 const live = (one: { lines: number; p50: number; p99: number; max: number; usage: number }): void =>
   printTable(
-    `144 live files, 50 lines a second each in one burst, ${LIVE_SECONDS} s: ${one.lines} lines`,
+    `144 live files, 50 lines a second each in one burst, ${LIVE_SECONDS} s: ${one.lines} lines after the start`,
     ["", "measured", "goal"],
     [
       ["lag p50", `${one.p50} ms`, ""],

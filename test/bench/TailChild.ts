@@ -34,6 +34,7 @@ const IDLE_FILES = 10_000
 const LIVE_FILES = 144
 const BURST_FILES = 1_000
 const NEWLINE = 10
+const WARM_UP_MS = 2_500
 
 const layer = Layer.provide(Tails.layer, Layer.mergeAll(TailFiles.layer, Uptime.layer, Path.layer))
 const withTails = <A>(body: (tails: Tails["Service"]) => Effect.Effect<A, never, never>): Promise<A> =>
@@ -297,6 +298,7 @@ const live = (directory: string, seconds: number): Promise<unknown> => {
   const paths = Array.from({ length: LIVE_FILES }, (_, index) => join(directory, `l${index}.ndjson`))
   for (const path of paths) writeFileSync(path, "")
   const lags: Array<number> = []
+  let livesFrom = Infinity
   return withTails((tails) =>
     Effect.gen(function* () {
       for (const path of paths) {
@@ -305,7 +307,12 @@ const live = (directory: string, seconds: number): Promise<unknown> => {
             Effect.sync(() => {
               if (batch._tag !== "Lines") return
               const now = Date.now()
-              for (const { text } of batch.lines) lags.push(now - Number(/"at":(\d+)/.exec(text)?.[1]))
+              // Before the writer was there the files were idle.
+              if (livesFrom === Infinity) livesFrom = now + WARM_UP_MS
+              for (const { text } of batch.lines) {
+                const at = Number(/"at":(\d+)/.exec(text)?.[1])
+                if (at >= livesFrom) lags.push(now - at)
+              }
             })
           )
         )
