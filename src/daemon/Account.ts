@@ -21,10 +21,10 @@ export const accountHealth = Effect.gen(function* () {
   const isNeeded = yield* (yield* ProviderSettings).isNeeded
   return {
     /** Agents or chat are to run here, and no provider works. */
-    isMissing: isNeeded && !(account.source === "none" || account.state === "ready"),
+    isMissing: isNeeded && !(account.provider === "openai-compatible" || account.state === "ready"),
     shown: {
       model: Option.getOrNull(yield* (yield* Models).picked),
-      copilot: COPILOT[account.state] ?? (account.source === "none" ? null : "pending"),
+      copilot: COPILOT[account.state] ?? (account.provider === "openai-compatible" ? null : "pending"),
       copilot_username: account.username
     }
   }

@@ -14,7 +14,7 @@ export {
   printable,
   Unreachable
 } from "./Outgoing.ts"
-export { randomSecret } from "./RandomSecret.ts"
+export { randomId, randomSecret } from "./RandomSecret.ts"
 export { mountRoutes } from "./Routes.ts"
 export { eventResponse, eventText, HEARTBEAT, type ServerEvent } from "./ServerEvents.ts"
 export { isSession, newSession, SESSION_SECONDS, sessionCookie, setSession } from "./Session.ts"

@@ -4,8 +4,6 @@
  * @ref LLP 0015#readers [implements]: readers never ask the provider
  */
 import { Clock, Context, Effect, Layer, Option, Redacted } from "effect"
-import { SecureRandom } from "effect/crypto"
-import { Hex } from "effect/encoding"
 import type { SnapshotFrom } from "xstate"
 import { type DeviceLogin, isLive } from "../../machines/index.ts"
 import {
@@ -20,6 +18,7 @@ import {
   NotSignedIn,
   ProviderUnavailable
 } from "../domain/index.ts"
+import { randomId } from "../http/index.ts"
 import { type Interpreter, Uptime } from "../statechart/index.ts"
 import { LoginStore } from "./LoginStore.ts"
 import { EDITOR } from "./Provider.ts"
@@ -42,11 +41,6 @@ export interface LoginControl {
   readonly logout: Effect.Effect<string | null, LoginRefused>
   readonly account: ModelAccount["Service"]
 }
-
-const newId = SecureRandom.SecureRandom.use((random) => random.randomBytes(8)).pipe(
-  Effect.map(Hex.encode),
-  Effect.provide(SecureRandom.layerWebCrypto)
-)
 
 /** The login of this machine. */
 export class Login extends Context.Service<Login, LoginControl>()("holdfast/login/LoginControl/Login") {
@@ -73,7 +67,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
   const loaded = Effect.tap(machine, (running) => running.until((snapshot) => !snapshot.hasTag("loading")))
 
   const mayWrite = Effect.flatMap(loaded, (running) =>
-    Effect.flatMap(running.current, ({ context: { source, storageProblem } }) => {
+    Effect.flatMap(running.current, ({ context: { source } }) => {
       if (source === "login") return Effect.succeed(running)
       return Effect.fail(
         source === "environment"
@@ -84,7 +78,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
             })
           : new LoginRefused({
               code: "no_login_needed",
-              message: `The configured provider has a key of its own, so nobody signs in here.${storageProblem ?? ""}`
+              message: "The configured provider has a key of its own, so nobody signs in here."
             })
       )
     })
@@ -98,7 +92,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
 
   const start = Effect.fn("Login.start")(function* ({ force }: { readonly force: boolean }) {
     const running = yield* mayWrite
-    yield* running.ask({ type: "START", id: yield* newId, force })
+    yield* running.ask({ type: "START", id: yield* randomId(8), force })
     const { context } = yield* running.until(({ context: { flow } }) => flow?.phase !== "requesting")
     const { flow } = context
     const codes = flow === null ? Option.none() : yield* store.codes(flow.id)
@@ -175,9 +169,11 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
   const accountStatus = Effect.gen(function* () {
     const snapshot = yield* Effect.flatMap(machine, (running) => running.current)
     const { account, problem, source } = snapshot.context
+    const provider = yield* Effect.option(settings.provider)
     const found: AccountStatus = {
       source,
-      provider: source === "none" ? "openai-compatible" : "github",
+      // Not from the source: that is `none` as well while nothing has been read.
+      provider: Option.isSome(provider) ? provider.value.kind : "github",
       state: stateOf(snapshot),
       username: account?.name ?? null,
       problem

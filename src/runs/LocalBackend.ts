@@ -12,7 +12,7 @@ import type { WorkEnd } from "../../machines/index.ts"
 import { EndRecordJson, Home } from "../domain/index.ts"
 import { DurableFiles, fileMode } from "../storage/index.ts"
 import { type Backend, BackendFailed, type RunIds, type Work } from "./Backend.ts"
-import { podCommand } from "./PodCommand.ts"
+import { podCommand, quote } from "./PodCommand.ts"
 import { prepareRunFiles } from "./RunFiles.ts"
 import { buildPodLogPath } from "./RunPaths.ts"
 
@@ -148,7 +148,7 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
           graceSeconds: run.graceSeconds
         })
         // The shell writes down who it is before it does anything: whoever dies here, the next one finds it.
-        const text = `${whoAmI(run)}\ncd ${quoted(workplace(run))} || exit 126\n${script}\n`
+        const text = `${whoAmI(run)}\ncd ${quote(workplace(run))} || exit 126\n${script}\n`
         yield* fs
           .writeFileString(path.join(scratch, "run.sh"), text, { mode: 0o700 })
           .pipe(Effect.mapError(failed(true)))
@@ -274,8 +274,6 @@ const failed =
   (retryable: boolean) =>
   ({ message }: { readonly message: string }) =>
     new BackendFailed({ message, retryable })
-
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** The first lines of the script: it writes down its own process, whole or not at all. Only validated ids get in. */
 const whoAmI = ({ agentId, companyId, runId }: RunIds): string =>

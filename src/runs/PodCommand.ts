@@ -47,7 +47,7 @@ export const podCommandEndSeconds = 15
 export const podCommandUnusable = 125
 
 /** One word of a shell command that the shell takes as it is. */
-const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
+export const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 /** What no shell can be told, or would take for something else. */
 const problemOf = ({ argv, graceSeconds, paths, promptFile }: PodCommandSpec): string | null => {

@@ -18,11 +18,10 @@ import {
   Semaphore,
   SynchronizedRef
 } from "effect"
-import { SecureRandom } from "effect/crypto"
-import { Hex } from "effect/encoding"
 import { Run, RUN_VISIBLE } from "../../machines/index.ts"
 import { isoTime, RunRequest, type RunView } from "../domain/index.ts"
 import type { StorageError } from "../storage/index.ts"
+import { randomId } from "../http/index.ts"
 import { interpret, type Interpreter, type Journal, type Switchboard, type Uptime } from "../statechart/index.ts"
 import { absent, type Backend, type OutputPlace, type Work } from "./Backend.ts"
 import { Backends } from "./Backends.ts"
@@ -214,7 +213,7 @@ export class Runs extends Context.Service<
         const request = yield* Schema.decodeUnknownEffect(RunRequest)(input).pipe(
           Effect.mapError(({ message }) => new RunRefused({ code: "run_invalid", message }))
         )
-        const runId = request.runId ?? (yield* newId)
+        const runId = request.runId ?? (yield* randomId(12))
         yield* checkRunIds({ ...request, runId }).pipe(
           Effect.mapError(({ message }) => new RunRefused({ code: "run_invalid", message }))
         )
@@ -308,11 +307,6 @@ export class Runs extends Context.Service<
 
 const notRunning = () =>
   new RunRefused({ code: "not_running", message: "The daemon starts or stops: try again in a moment." })
-
-const newId = SecureRandom.SecureRandom.use((random) => random.randomBytes(12)).pipe(
-  Effect.map(Hex.encode),
-  Effect.provide(SecureRandom.layerWebCrypto)
-)
 
 const newRecord = (
   request: RunRequest & { readonly runId: string },

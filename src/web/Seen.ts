@@ -80,8 +80,9 @@ export const lastOf = (seen: Seen, machine: string): Entry | null => {
   return last?.kind === "transition" ? last.entry : null
 }
 
-/** The active states of all instances of a machine. */
-export const activeOf = (machine: Machine): string => machine.states.map(({ state }) => state).join(",")
+/** The active states of all instances of a machine, each once. */
+export const activeOf = (machine: Machine): string =>
+  [...new Set(machine.states.flatMap(({ state }) => state.split(",")))].join(",")
 
 const moved = (machine: Machine, { instance, to, visible }: Entry): Machine => {
   const current = { instance, state: to, visible }

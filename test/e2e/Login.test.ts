@@ -227,6 +227,25 @@ describe("a device-code login", { timeout: 60_000 }, () => {
     expect(gateway.files(user_code).filter(({ contains }) => contains)).toEqual([])
   })
 
+  it("is not needed for an API with a key of its own", async () => {
+    machine = await LoginMachine.start({}, {}, (url) => ({
+      version: 2,
+      plugins: [
+        {
+          name: "@holdfast/agents",
+          config: { provider: { kind: "openai-compatible", base_url: `${url}/`, api_key: "key-of-its-own" } }
+        }
+      ]
+    }))
+    const { gateway, provider } = machine
+    provider.script.models.push({ body: { data: [{ id: "local-model" }] } })
+    expect((await machine.ask("GET", "/models")).json).toEqual({ models: [{ id: "local-model" }], model: null })
+    expect(provider.received.at(-1)?.authorization).toBe("Bearer key-of-its-own")
+    expect((await machine.ask("GET", "/health")).json).toMatchObject({ status: "ok", copilot: null })
+    expect(await machine.ask("POST", "/login")).toMatchObject({ status: 409, json: { error: "no_login_needed" } })
+    expect(gateway.log).not.toContain("key-of-its-own")
+  })
+
   it("does not begin where the environment has a token, which is never written down", async () => {
     const { gateway, provider } = await start({}, { GITHUB_TOKEN: "ghp_MARKER5520" })
     for (const path of ["/login", "/login/switch", "/logout"]) {

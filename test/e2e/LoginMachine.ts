@@ -1,5 +1,5 @@
 /** A machine that signs in: the built daemon as a real process, a stand-in provider, and the API as programs use it. */
-import { readFileSync, statSync } from "node:fs"
+import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { LoginCode, LoginResult, LoginStatus } from "../../src/domain/index.ts"
 import { type StandInOptions, StandInProvider } from "../login/StandInProvider.ts"
@@ -26,12 +26,20 @@ export class LoginMachine {
     this.gateway = gateway
   }
 
-  static async start(options: StandInOptions = {}, env: Environment = {}): Promise<LoginMachine> {
+  /** `document` becomes the user's own layer, made for the stand-in's address. */
+  static async start(
+    options: StandInOptions = {},
+    env: Environment = {},
+    document?: (url: string) => object
+  ): Promise<LoginMachine> {
     const provider = await StandInProvider.start({ timeScale: SCALE, ...options })
     const machine = new LoginMachine(
       provider,
       new Gateway({ HOLDFAST_TEST_TIME_SCALE: String(SCALE), ...provider.environment, ...env })
     )
+    if (document !== undefined) {
+      writeFileSync(join(machine.gateway.home, "config.json"), JSON.stringify(document(provider.url)))
+    }
     machine.gateway.start()
     await machine.up()
     return machine

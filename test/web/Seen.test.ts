@@ -45,6 +45,7 @@ describe("what a page has seen", () => {
     const [machine] = seen.machines
     expect(machine?.states).toHaveLength(INSTANCES)
     expect(machine?.states.at(-1)?.instance).toBe(instances.at(-1))
+    expect(machine === undefined ? "" : activeOf(machine)).toMatch(/^[^,]*,?live$/)
   })
 
   it("tells apart what happened in the same moment", () => {
