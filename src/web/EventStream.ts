@@ -1,19 +1,32 @@
 /** Server-sent events over fetch: unlike EventSource, it tells why a stream was refused and notices a silent one. */
 
+import { now } from "./Dom.ts"
+
 /** One message of a stream. */
 export interface Message {
   readonly event: string
   readonly data: string
 }
 
+/** The empty line between two messages, and how many characters of it may be at the end of what has come. */
+const BOUNDARY = /\r?\n\r?\n/
+const SEAM = 3
+
 /** Cuts a stream into messages, however its bytes arrive. Pure but for what it holds back. */
 export class MessageCutter {
-  #rest = ""
+  #held: Array<string> = []
+  #seam = ""
 
-  /** The messages that are whole now. */
+  /** The messages that are whole now. Looks at nothing twice, for one message may be of many megabytes. */
   push(text: string): ReadonlyArray<Message> {
-    const blocks = (this.#rest + text).split(/\r?\n\r?\n/)
-    this.#rest = blocks.pop() ?? ""
+    const seam = this.#seam + text
+    this.#held.push(text)
+    this.#seam = seam.slice(-SEAM)
+    if (!BOUNDARY.test(seam)) return []
+    const blocks = this.#held.join("").split(BOUNDARY)
+    const rest = blocks.pop() ?? ""
+    this.#held = [rest]
+    this.#seam = rest.slice(-SEAM)
     return blocks.map(readBlock).filter(({ data }) => data !== "")
   }
 }
@@ -40,40 +53,57 @@ const SILENCE_MS = 40_000
 const WAITS_MS = [250, 500, 1_000, 2_000, 3_000] as const
 const REFUSED_WAIT_MS = 10_000
 
-/** Listens until the page goes. */
-export const listen = async (url: string, listener: Listener): Promise<never> => {
-  for (let failures = 0; ;) {
-    const outcome = await once(url, listener)
+/** After so much work at a stretch, in milliseconds, everything else of the page has its turn. */
+const STRETCH_MS = 12
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Listens until it is stopped, or the page goes. `url` is asked for anew for each stream. */
+export const listen = async (url: () => string, listener: Listener, stop?: AbortSignal): Promise<void> => {
+  const isStopped = (): boolean => stop?.aborted === true
+  for (let failures = 0; !isStopped();) {
+    const outcome = await once(url(), listener, stop)
+    if (isStopped()) return
     if (outcome === "refused") listener.refused()
     else listener.lost()
     failures = outcome === "ended" ? 0 : failures + 1
-    const wait = outcome === "refused" ? REFUSED_WAIT_MS : WAITS_MS[Math.min(failures, WAITS_MS.length - 1)]
-    await new Promise((resolve) => setTimeout(resolve, wait))
+    await pause(outcome === "refused" ? REFUSED_WAIT_MS : (WAITS_MS[Math.min(failures, WAITS_MS.length - 1)] ?? 0))
   }
 }
 
 /** One stream from its opening to its end. */
-const once = async (url: string, listener: Listener): Promise<"ended" | "absent" | "refused"> => {
-  const stop = new AbortController()
-  let alarm = setTimeout(() => stop.abort(), SILENCE_MS)
+const once = async (
+  url: string,
+  listener: Listener,
+  stop: AbortSignal | undefined
+): Promise<"ended" | "absent" | "refused"> => {
+  const silence = new AbortController()
+  const signal = stop === undefined ? silence.signal : AbortSignal.any([silence.signal, stop])
+  let alarm = setTimeout(() => silence.abort(), SILENCE_MS)
   try {
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, signal: stop.signal })
+    const response = await fetch(url, { headers: { accept: "text/event-stream" }, signal })
     if (response.status === 401 || response.status === 403) return "refused"
     if (!response.ok || response.body === null) return "absent"
     const cutter = new MessageCutter()
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+    let stretch = 0
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return "ended"
       clearTimeout(alarm)
-      alarm = setTimeout(() => stop.abort(), SILENCE_MS)
-      for (const message of cutter.push(value)) listener.message(message)
+      alarm = setTimeout(() => silence.abort(), SILENCE_MS)
+      const begun = now()
+      for (const message of cutter.push(value)) if (!signal.aborted) listener.message(message)
+      stretch += now() - begun
+      if (stretch < STRETCH_MS) continue
+      await pause(0)
+      stretch = 0
     }
   } catch {
     // Nobody listens there just now, or the connection broke: both are what a restart looks like from here.
     return "absent"
   } finally {
     clearTimeout(alarm)
-    stop.abort()
+    silence.abort()
   }
 }

@@ -11,6 +11,8 @@ export interface HistoryOptions {
   readonly choose: (key: number) => void
   /** Ids of the machine's transitions, to put names on events. */
   readonly ids: () => ReadonlyArray<string>
+  /** Of many instances: each row says whose it is. */
+  readonly isMixed: () => boolean
 }
 
 export class History {
@@ -72,9 +74,14 @@ export class History {
 
   /** Builds all rows anew: names of events have become known. */
   rename(): void {
+    this.clear()
+    this.update(this.#rows)
+  }
+
+  /** Forgets all rows: others follow. */
+  clear(): void {
     for (const item of this.#items.values()) item.remove()
     this.#items.clear()
-    this.update(this.#rows)
   }
 
   #showAll(): void {
@@ -97,9 +104,12 @@ export class History {
 
   #buttonOf(key: number, entry: Entry): HTMLElement {
     const { from, to } = moveWords(entry)
-    const { at, cause, changed } = entry
+    const { at, cause, changed, instance } = entry
     const event = eventWords(entry, this.#options.ids())
-    const notes = [...(cause === "" || cause === event ? [] : [cause]), ...(changed ? [] : ["ignored"])].join(", ")
+    const whose = instance !== null && this.#options.isMixed() ? [instance] : []
+    const notes = [...whose, ...(cause === "" || cause === event ? [] : [cause]), ...(changed ? [] : ["ignored"])].join(
+      ", "
+    )
     return h(
       "button",
       {

@@ -1,6 +1,7 @@
 /** The model that agents and chat use, to be picked from what the account offers. */
+import type { Answer } from "./Ask.ts"
 import { h, setChildren, setText } from "./Dom.ts"
-import { type Answer, type Choices, fetchModels, setModel } from "./LoginWire.ts"
+import { type Choices, fetchModels, setModel } from "./LoginWire.ts"
 
 const OWN_CHOICE = "The provider's own choice"
 

@@ -1,9 +1,10 @@
 /** The model account on the first page: who is signed in, and signing in by device code. */
-import { h, setText } from "./Dom.ts"
+import type { Answer } from "./Ask.ts"
+import { h, now, setText } from "./Dom.ts"
 import { type Action, type Command, isLive, type LoginEvent, nothingHeard, step } from "./Login.ts"
 import { modelPicker } from "./LoginModels.ts"
 import { type View, viewOf } from "./LoginView.ts"
-import { type Answer, fetchLogin, perform, poll } from "./LoginWire.ts"
+import { fetchLogin, perform, poll } from "./LoginWire.ts"
 import type { Seen } from "./Seen.ts"
 
 export interface LoginSection {
@@ -23,9 +24,6 @@ const COPIED_MS = 2_000
 const READY_MS = 500
 
 const ACTIONS: ReadonlyArray<Action> = ["login", "switch", "retry", "cancel", "logout"]
-
-/** Milliseconds of the page's life: they run on whatever becomes of the clock. */
-const now = (): number => new Event("now").timeStamp
 
 export const loginSection = (): LoginSection => {
   const picker = modelPicker()

@@ -1,13 +1,8 @@
 /** The login's and the models' part of the API, as the page uses it. */
 import type { LoginStatus } from "../domain/index.ts"
-import type { Action, Away } from "./Login.ts"
-
-/** What came of a request. */
-export type Answer<A> =
-  | { readonly type: "ok"; readonly value: A }
-  /** The daemon says why not. */
-  | { readonly type: "failed"; readonly words: string }
-  | { readonly type: "away"; readonly why: Away }
+import { type Answer, ask, read, READ_MS } from "./Ask.ts"
+import { fieldsOf, numberOf, oneOf, textOf } from "./Fields.ts"
+import type { Action } from "./Login.ts"
 
 /** A model to choose. */
 export interface Choice {
@@ -21,8 +16,7 @@ export interface Choices {
   readonly model: string | null
 }
 
-/** A read answers at once; an action may wait for the provider. */
-const READ_MS = 15_000
+/** An action may wait for the provider. */
 const ACT_MS = 180_000
 
 const PATHS: Readonly<Record<Action, string>> = {
@@ -50,52 +44,12 @@ export const fetchModels = async (): Promise<Answer<Choices>> => read(await ask(
 /** `POST /models/set`. */
 export const setModel = (model: string): Promise<Answer<unknown>> => ask("POST", "/models/set", ACT_MS, { model })
 
-const ask = async (method: string, path: string, ms: number, body?: unknown): Promise<Answer<unknown>> => {
-  try {
-    const response = await fetch(path, {
-      method,
-      headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      signal: AbortSignal.timeout(ms),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) })
-    })
-    const value: unknown = await response.json()
-    return response.ok ? { type: "ok", value } : refusalOf(response.status, value)
-  } catch (error) {
-    // What is no JSON is no daemon's answer; everything else that is thrown here is a connection's end.
-    return { type: "away", why: error instanceof SyntaxError ? "odd" : "lost" }
-  }
-}
-
-/** Either the door is closed to this browser, or the route says why not. */
-const refusalOf = (status: number, value: unknown): Answer<never> => {
-  const { detail, error } = fieldsOf(value) ?? {}
-  if (error === "unauthorized" || error === "origin_not_allowed") return { type: "away", why: "refused" }
-  return { type: "failed", words: textOf(detail) ?? textOf(error) ?? `The daemon answered ${status}.` }
-}
-
-/** Reads a value into a list of one, or nothing. */
-const read = <A>(answer: Answer<unknown>, reader: (value: unknown) => readonly [A] | null): Answer<A> => {
-  if (answer.type !== "ok") return answer
-  const found = reader(answer.value)
-  return found === null ? { type: "away", why: "odd" } : { type: "ok", value: found[0] }
-}
-
 /** An action that was carried out may still have come to nothing: `retry` says so; why, the account says. */
 const failureIn = (value: unknown): string | null => {
   const { code, status } = fieldsOf(value) ?? {}
   if (status !== "error" || code === "unauthorized") return null
   return code === "no_access" ? "Asked again just now: still no access." : "Asked again just now, in vain."
 }
-
-type Fields = Readonly<Record<string, unknown>>
-
-const fieldsOf = (value: unknown): Fields | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null
-const textOf = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
-const numberOf = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null)
-
-const oneOf = <A extends string>(all: ReadonlyArray<A>, value: unknown): A | null =>
-  all.find((one) => one === value) ?? null
 
 const PHASES = ["requesting", "waiting", "exchanging", "ok", "error", "expired", "cancelled"] as const
 const STATES = ["signed_out", "unproven", "ready", "no_access", "refused", "failing", "asking"] as const

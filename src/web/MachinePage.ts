@@ -3,6 +3,8 @@ import { coverageOf } from "./Assets.ts"
 import { h, setChildren, setText } from "./Dom.ts"
 import { History } from "./History.ts"
 import { type Moment, momentOf } from "./Moment.ts"
+import { countsOf, hasInstances, instanceOf, instancesWords } from "./Instances.ts"
+import { InstancePicker } from "./InstancePicker.ts"
 import type { Page } from "./Page.ts"
 import { Picture } from "./Picture.ts"
 import { bySource } from "./Proof.ts"
@@ -10,10 +12,12 @@ import { proofPanel, transitionPanel } from "./ProofPanel.ts"
 import { activeOf, isStale, lastOf, type Row, rowsOf, type Seen } from "./Seen.ts"
 import { Stage } from "./Stage.ts"
 import { Walk } from "./Walk.ts"
-import type { Coverage, Entry } from "./Wire.ts"
+import type { Coverage, Entry, Machine } from "./Wire.ts"
 import { clockWords, eventWords, moveWords, spaced, stateWords, statesOf, valueWords } from "./Words.ts"
 
-export const machinePage = (id: string): Page => {
+/** `first`: the instance that is chosen at first; null: none of them, or the machine is one thing. */
+export const machinePage = (id: string, first: string | null): Page => {
+  let instance = first
   let seen: Seen | null = null
   let picture: Picture | null = null
   let coverage: Coverage | null = null
@@ -28,12 +32,17 @@ export const machinePage = (id: string): Page => {
   const now = h("p", { class: "moment" })
   const live = h("button", { type: "button", class: "live", click: () => showMoment(null) }, "Live")
   const fields = h("dl", { class: "fields" })
+  const picker = new InstancePicker(id, (chosen) => choose(chosen))
   const stage = new Stage()
   const chooser = h("select", { id: "transition", change: () => select(chooser.value === "" ? null : chooser.value) })
   const choice = h("div", { class: "choice" })
   const chosen = h("section", { class: "card chosen", hidden: true, "aria-label": "Chosen transition" }, choice)
   const proof = h("div", { class: "proof-body" })
-  const history = new History({ choose: (key) => showMoment(key), ids: () => idsOf(picture) })
+  const history = new History({
+    choose: (key) => showMoment(key),
+    ids: () => idsOf(picture),
+    isMixed: () => instance === null
+  })
   const closeChoice = h("button", { type: "button", class: "close", click: () => select(null) }, "Close")
   chosen.prepend(h("div", { class: "row-head" }, h("h2", {}, "Transition"), closeChoice))
 
@@ -42,6 +51,7 @@ export const machinePage = (id: string): Page => {
     { class: "machine" },
     tabs,
     h("div", { class: "heading" }, title, fields),
+    picker.root,
     h(
       "div",
       { class: "bench" },
@@ -79,9 +89,11 @@ export const machinePage = (id: string): Page => {
 
   /** The marks of now: what is active, and how it came to be. */
   const liveMoment = (): Moment => {
-    const machine = seen?.machines.find((machine) => machine.id === id)
-    const active = statesOf(machine === undefined ? "" : activeOf(machine))
-    const last = seen === null ? null : lastOf(seen, id)
+    const machine = machineIn(seen, id)
+    if (seen === null || machine === undefined) return { was: [], taken: [], active: [] }
+    if (instance === null && hasInstances(machine)) return { was: [], taken: [], active: statesOf(activeOf(machine)) }
+    const active = statesOf(instance === null ? activeOf(machine) : (instanceOf(seen, machine, instance)?.state ?? ""))
+    const last = lastOf(seen, id, instance)
     return last === null || picture === null
       ? { was: [], taken: [], active }
       : { ...momentOf(last, picture.drawn), active }
@@ -93,10 +105,14 @@ export const machinePage = (id: string): Page => {
     const entry = past ?? walk.current
     live.setAttribute("aria-pressed", String(isLive))
     root.dataset["view"] = past !== null ? "past" : entry === null ? "live" : "walking"
-    setText(now, entry === null ? liveWords(seen, id) : momentWords(entry, idsOf(picture)))
+    setText(now, entry === null ? liveWords(seen, id, instance) : momentWords(entry, idsOf(picture)))
     history.mark(isLive ? null : moment)
     if (picture === null) return
     picture.mark(entry === null ? liveMoment() : momentOf(entry, picture.drawn))
+    const machine = machineIn(seen, id)
+    picture.count(
+      entry === null && instance === null && machine !== undefined && hasInstances(machine) ? countsOf(machine) : null
+    )
     picture.select(selected)
     stage.follow()
   }
@@ -108,6 +124,21 @@ export const machinePage = (id: string): Page => {
     walk.end()
     stage.startFollowing()
     draw()
+  }
+
+  /** Another instance: the address says so, and nothing else of the page changes. */
+  const choose = (chosen: string | null): void => {
+    instance = chosen
+    globalThis.history.replaceState(
+      null,
+      "",
+      `/machines#${id}${chosen === null ? "" : `/${encodeURIComponent(chosen)}`}`
+    )
+    moment = null
+    walk.end()
+    history.clear()
+    stage.startFollowing()
+    if (seen !== null) show(seen)
   }
 
   const select = (transition: string | null): void => {
@@ -157,40 +188,39 @@ export const machinePage = (id: string): Page => {
     )
     if (selected !== null) select(selected)
   }
+  const show = (next: Seen): void => {
+    seen = next
+    const machine = machineIn(next, id)
+    if (machine !== undefined) setText(title, machine.title)
+    else if (next.machines.length > 0) setText(title, `There is no machine ${id}`)
+    setChildren(
+      tabs,
+      ...next.machines.map((other) =>
+        h("a", { href: `/machines#${other.id}`, ...(other.id === id ? { "aria-current": "page" } : {}) }, other.title)
+      )
+    )
+    setChildren(fields, ...fieldElements(next, machine, instance))
+    picker.update(next, machine, instance)
+    const rows = rowsOf(next, id, instance)
+    history.update(rows)
+    root.classList.toggle("stale", isStale(next))
+    // A moment that was forgotten cannot be shown any longer.
+    if (moment !== null && entryOf(moment) === null) moment = null
+    const since = known
+    // The first message brings the past, and is no news.
+    if (next.daemon !== null) known = next.nextKey
+    const isMixed = instance === null && machine !== undefined && hasInstances(machine)
+    if (since !== null && moment === null && !isMixed) walk.add(entriesFrom(rows, since))
+    draw()
+  }
+
   void loadPicture()
   void loadCoverage()
 
   return {
     title: () => title.textContent,
     root,
-    update: (next) => {
-      seen = next
-      const machine = next.machines.find((machine) => machine.id === id)
-      if (machine !== undefined) setText(title, machine.title)
-      else if (next.machines.length > 0) setText(title, `There is no machine ${id}`)
-      setChildren(
-        tabs,
-        ...next.machines.map((other) =>
-          h("a", { href: `/machines#${other.id}`, ...(other.id === id ? { "aria-current": "page" } : {}) }, other.title)
-        )
-      )
-      setChildren(
-        fields,
-        ...Object.entries(machine?.states.at(-1)?.visible ?? {}).map(([name, value]) =>
-          h("div", {}, h("dt", {}, spaced(name)), h("dd", {}, valueWords(value)))
-        )
-      )
-      const rows = rowsOf(next, id)
-      history.update(rows)
-      root.classList.toggle("stale", isStale(next))
-      // A moment that was forgotten cannot be shown any longer.
-      if (moment !== null && entryOf(moment) === null) moment = null
-      const since = known
-      // The first message brings the past, and is no news.
-      if (next.daemon !== null) known = next.nextKey
-      if (since !== null && moment === null) walk.add(entriesFrom(rows, since))
-      draw()
-    },
+    update: show,
     tick: () => {},
     close: () => {
       walk.end()
@@ -209,10 +239,33 @@ const choicesOf = (ids: ReadonlyArray<string>): ReadonlyArray<HTMLElement> =>
     h("optgroup", { label: source }, ...group.map((id) => h("option", { value: id }, id.slice(source.length + 3))))
   )
 
-const liveWords = (seen: Seen | null, id: string): string => {
-  const machine = seen?.machines.find((machine) => machine.id === id)
+const machineIn = (seen: Seen | null, id: string): Machine | undefined =>
+  seen?.machines.find((machine) => machine.id === id)
+
+/** What may be seen of a machine, or of one instance; of many together, nothing. */
+const fieldElements = (
+  seen: Seen,
+  machine: Machine | undefined,
+  instance: string | null
+): ReadonlyArray<HTMLElement> => {
+  if (machine === undefined || (instance === null && hasInstances(machine))) return []
+  const current = instance === null ? machine.states.at(-1) : instanceOf(seen, machine, instance)
+  return Object.entries(current?.visible ?? {}).map(([name, value]) =>
+    h("div", {}, h("dt", {}, spaced(name)), h("dd", {}, valueWords(value)))
+  )
+}
+
+const liveWords = (seen: Seen | null, id: string, instance: string | null): string => {
+  const machine = machineIn(seen, id)
   if (seen === null || machine === undefined) return ""
-  return `${isStale(seen) ? "last known: " : ""}${stateWords(activeOf(machine))}`
+  const before = isStale(seen) ? "last known: " : ""
+  if (instance === null) {
+    return `${before}${hasInstances(machine) ? instancesWords(machine) : stateWords(activeOf(machine))}`
+  }
+  const current = instanceOf(seen, machine, instance)
+  return current === null
+    ? "It has gone, and nothing is known of it here any more."
+    : `${before}${stateWords(current.state)}`
 }
 
 const momentWords = (entry: Entry, ids: ReadonlyArray<string>): string => {

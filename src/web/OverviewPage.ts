@@ -1,5 +1,6 @@
 /** All machines side by side, small and live. */
 import { h, setText } from "./Dom.ts"
+import { hasInstances, instancesWords } from "./Instances.ts"
 import type { Page } from "./Page.ts"
 import { Picture } from "./Picture.ts"
 import { activeOf, isStale, lastOf, type Seen } from "./Seen.ts"
@@ -65,7 +66,10 @@ const cardOf = ({ id, title }: Machine): Card => {
     root,
     update: (machine, seen) => {
       active = activeOf(machine)
-      setText(state, `${isStale(seen) ? "last known: " : ""}${stateWords(active)}`)
+      setText(
+        state,
+        `${isStale(seen) ? "last known: " : ""}${hasInstances(machine) ? instancesWords(machine) : stateWords(active)}`
+      )
       const entry = lastOf(seen, id)
       const ids = picture?.drawn.map((drawn) => drawn.id) ?? []
       setText(last, entry === null ? "nothing happened yet" : `${clockWords(entry.at)}  ${eventWords(entry, ids)}`)

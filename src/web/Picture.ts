@@ -48,6 +48,25 @@ export class Picture {
     )
   }
 
+  /** Writes how many are in each state at its corner; null: nothing of the kind. */
+  count(counts: ReadonlyMap<string, number> | null): void {
+    const names = new Set(this.#states.keys())
+    const drawn = new Map<string, number>()
+    for (const [path, count] of counts ?? []) {
+      const name = drawnOf(path, names)
+      if (name !== null) drawn.set(name, (drawn.get(name) ?? 0) + count)
+    }
+    for (const [name, state] of this.#states) {
+      const count = drawn.get(name)
+      const old = state.querySelector(":scope > .count")
+      if (count === undefined) old?.remove()
+      else if (old?.textContent !== String(count)) {
+        old?.remove()
+        state.append(badgeOf(state, count))
+      }
+    }
+  }
+
   /** Marks the transition that a person has chosen. */
   select(id: string | null): void {
     const chosen = id === null ? [] : (this.#transitions.get(id) ?? [])
@@ -114,6 +133,28 @@ export class Picture {
     }
     for (const element of elements) element.classList.add(name)
   }
+}
+
+/** A number at the upper right corner of a state's box. */
+const badgeOf = (state: SVGElement, count: number): SVGElement => {
+  const box = state.querySelector<SVGRectElement>(":scope > rect")
+  const text = String(count)
+  const width = 12 + 8 * text.length
+  const right = (box?.x.baseVal.value ?? 0) + (box?.width.baseVal.value ?? 0) + 6
+  const top = (box?.y.baseVal.value ?? 0) - 9
+  const make = <K extends "g" | "rect" | "text">(
+    name: K,
+    attributes: Readonly<Record<string, string | number>>
+  ): SVGElementTagNameMap[K] => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name)
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value))
+    return element
+  }
+  const badge = make("g", { class: "count" })
+  const label = make("text", { x: right - width / 2, y: top + 14, "text-anchor": "middle" })
+  label.textContent = text
+  badge.append(make("rect", { x: right - width, y: top, width, height: 19, rx: 9.5 }), label)
+  return badge
 }
 
 /** The smallest rectangle of the window around all of these; null around nothing. */

@@ -4,8 +4,15 @@ import type { Entry, Hello, Machine } from "./Wire.ts"
 /** How many transitions of one machine a page remembers, and as many that left its state as it was. */
 export const REMEMBERED = 250
 
+/** Of a machine that has many instances: the same for each of them, and for all together. */
+export const REMEMBERED_EACH = 50
+export const REMEMBERED_TOGETHER = 2_000
+
 /** How many instances of one machine a page keeps in sight: the newest. */
 export const INSTANCES = 200
+
+/** Where an instance is at its end: the daemon forgets it there. */
+const GONE = "closed"
 
 /** How the page and the daemon are connected. `refused`: the daemon answers, but not to this browser. */
 export type Connection = "connecting" | "live" | "lost" | "refused"
@@ -70,15 +77,18 @@ export const happened = (seen: Seen, entry: Entry): Seen =>
 /** Whether what is shown is only what was heard last. */
 export const isStale = ({ connection }: Seen): boolean => connection === "lost" || connection === "refused"
 
-/** What a page shows of one machine: its own transitions, and every restart since the first of them. */
-export const rowsOf = (seen: Seen, machine: string): ReadonlyArray<Row> =>
-  seen.rows.filter((row) => row.kind === "restart" || row.entry.machine === machine)
+/** What a page shows of one machine, or of one instance of it: its own transitions, and every restart of the daemon. */
+export const rowsOf = (seen: Seen, machine: string, instance: string | null = null): ReadonlyArray<Row> =>
+  seen.rows.filter((row) => row.kind === "restart" || isOf(row.entry, machine, instance))
 
-/** The newest transition of a machine. */
-export const lastOf = (seen: Seen, machine: string): Entry | null => {
-  const last = seen.rows.findLast((row) => row.kind === "transition" && row.entry.machine === machine)
+/** The newest transition of a machine, or of one instance of it. */
+export const lastOf = (seen: Seen, machine: string, instance: string | null = null): Entry | null => {
+  const last = seen.rows.findLast((row) => row.kind === "transition" && isOf(row.entry, machine, instance))
   return last?.kind === "transition" ? last.entry : null
 }
+
+const isOf = (entry: Entry, machine: string, instance: string | null): boolean =>
+  entry.machine === machine && (instance === null || entry.instance === instance)
 
 /** The active states of all instances of a machine, each once. */
 export const activeOf = (machine: Machine): string =>
@@ -86,6 +96,9 @@ export const activeOf = (machine: Machine): string =>
 
 const moved = (machine: Machine, { instance, to, visible }: Entry): Machine => {
   const current = { instance, state: to, visible }
+  if (instance !== null && to === GONE) {
+    return { ...machine, states: machine.states.filter((state) => state.instance !== instance) }
+  }
   const known = machine.states.some((state) => state.instance === instance)
   return {
     ...machine,
@@ -105,13 +118,19 @@ const append = (seen: Seen, entries: ReadonlyArray<Entry>): Seen => {
 
 const forgetOld = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const counts = new Map<string, number>()
+  const count = (kind: string): number => {
+    const next = (counts.get(kind) ?? 0) + 1
+    counts.set(kind, next)
+    return next
+  }
   const kept = rows.toReversed().filter((row) => {
     if (row.kind === "restart") return true
     // A machine that only hears of polls for an hour does not forget what it did before.
-    const kind = `${row.entry.machine} ${row.entry.from === row.entry.to}`
-    const count = (counts.get(kind) ?? 0) + 1
-    counts.set(kind, count)
-    return count <= REMEMBERED
+    const { from, instance, machine, to } = row.entry
+    const isOne = instance === null
+    const kind = `${machine} ${from === to}`
+    const all = count(kind) <= (isOne ? REMEMBERED : REMEMBERED_TOGETHER)
+    return all && (isOne || count(`${kind} ${instance}`) <= REMEMBERED_EACH)
   })
   return kept.length === rows.length ? rows : kept.toReversed()
 }

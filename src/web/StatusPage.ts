@@ -1,12 +1,12 @@
 /** The first page: this machine, what it runs and why, what was tried, and the model account. */
 import { fetchStatus } from "./Assets.ts"
 import { h, setChildren, setText } from "./Dom.ts"
+import { factElements, section } from "./Facts.ts"
 import { loginSection } from "./LoginSection.ts"
 import type { Page } from "./Page.ts"
 import { isStale, type Seen } from "./Seen.ts"
 import {
   daemonOf,
-  type Fact,
   type Heard,
   identityOf,
   type Now,
@@ -109,41 +109,10 @@ export const statusPage = (): Page => {
   }
 }
 
-const section = (title: string, id: string, ...children: ReadonlyArray<HTMLElement>): HTMLElement =>
-  h(
-    "section",
-    { class: `card ${id}`, "aria-labelledby": `${id}-title` },
-    h("h2", { id: `${id}-title` }, title),
-    ...children
-  )
-
 const verdictElements = ({ tone, why, word }: Verdict): ReadonlyArray<HTMLElement> => [
   h("p", { class: "word", "data-tone": tone }, word),
   h("p", { class: "why" }, why)
 ]
-
-const factElements = (facts: ReadonlyArray<Fact>, none: string): ReadonlyArray<HTMLElement> =>
-  facts.length === 0
-    ? none === ""
-      ? []
-      : [h("div", { class: "none" }, h("dt", {}, none))]
-    : facts.map(({ full, name, note, tone, value }) =>
-        h(
-          "div",
-          {},
-          h("dt", {}, name),
-          h(
-            "dd",
-            {},
-            h(
-              "span",
-              { class: "value", "data-tone": tone ?? "plain", ...(full === undefined ? {} : { title: full }) },
-              value
-            ),
-            note === undefined ? null : h("span", { class: "note" }, note)
-          )
-        )
-      )
 
 const diagnosticElements = ({ status }: Heard): ReadonlyArray<HTMLElement> =>
   status.diagnostics.length === 0

@@ -1,5 +1,6 @@
 /** What the daemon sends to its pages: shapes, and readers that let nothing else in. */
 import type { MachineEntry } from "../domain/index.ts"
+import { fieldsOf, listOf, present } from "./Fields.ts"
 
 /** What a machine did. */
 export interface Entry extends MachineEntry {
@@ -45,15 +46,8 @@ export interface Coverage {
   readonly fates: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-const fieldsOf = (value: unknown): Fields | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null
-
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
 const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0)
-const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-const present = <A>(value: A | null): value is A => value !== null
 
 /** An entry, or null for what is none. */
 export const readEntry = (value: unknown): Entry | null => {

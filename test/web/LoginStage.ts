@@ -10,7 +10,7 @@ import { cutOff, faintTexts, keep, openWindow, SIZES, stumblingBlocks, type Wind
 
 let homes = 0
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer()
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo

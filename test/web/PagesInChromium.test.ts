@@ -95,13 +95,13 @@ const LARGE = ["join", "configPull", "configApply", "daemon"] as const
 describe.runIf(hasBrowser)("the pages", () => {
   describe.each(SCHEMES)("in %s colours", (scheme) => {
     it.each(Object.keys(SIZES) as ReadonlyArray<keyof typeof SIZES>)("are whole and legible at a %s", async (size) => {
-      const pages = ["/", "/machines", ...LARGE.map((id) => `/machines#${id}`)]
+      const pages = ["/", "/runs", "/machines", ...LARGE.map((id) => `/machines#${id}`)]
       for (const path of pages) {
         const window = await visit(path, { size, scheme })
         const { page } = window
         await page.locator("#connection[data-connection=live]").waitFor()
         await page
-          .locator(path === "/" ? ".known .word" : ".chart")
+          .locator(path === "/" ? ".known .word" : path === "/runs" ? ".empty-runs" : ".chart")
           .first()
           .waitFor()
         if (path === "/machines") await page.locator(".thumbnail .chart").nth(3).waitFor()

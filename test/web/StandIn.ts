@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import type { Status } from "../../src/domain/index.ts"
+import type { RunView, Status } from "../../src/domain/index.ts"
 import type { Entry, Hello } from "../../src/web/Wire.ts"
 import { loginStatus } from "./Entries.ts"
 
@@ -27,6 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
 export class StandIn {
   hello: Hello
   status: Status
+  runs: ReadonlyArray<RunView> = []
   /** Answers everything with 401. */
   refuses = false
   /** How often the status was asked for. */
@@ -88,8 +89,13 @@ export class StandIn {
       this.asked += 1
       return send(response, "json", JSON.stringify(this.status))
     }
+    if (path === "/runs" && !/text\/html/.test(request.headers.accept ?? "")) {
+      return send(response, "json", JSON.stringify({ runs: this.runs }))
+    }
     if (path === "/login/status") return send(response, "json", JSON.stringify(loginStatus()))
-    const name = path === "/" || path === "/machines" ? "app.html" : path.replace(/^\/web\//, "").replace(/^\//, "")
+    const name = ["/", "/runs", "/machines"].includes(path)
+      ? "app.html"
+      : path.replace(/^\/web\//, "").replace(/^\//, "")
     const file = join(built, name)
     if (!file.startsWith(built) || !existsSync(file)) return void response.writeHead(404).end()
     send(response, name.split(".").at(-1) ?? "", readFileSync(file))
