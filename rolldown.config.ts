@@ -6,7 +6,7 @@ import { apiDocs } from "./src/web/ApiDocs.ts"
 // An ES import of one of these reads all that it exports, and so loads what Node itself loads lazily: node:http brings
 // the whole of fetch (14 MB), node:tls its root certificates, node:crypto every algorithm. In the bundle such a module is
 // loaded when something of it is first used. The entry is left alone, for it runs on Nodes without `getBuiltinModule`.
-const lazyModules = new Set(["child_process", "crypto", "fs", "http", "readline", "tls"])
+const lazyModules = new Set(["child_process", "crypto", "fs", "http", "readline", "tls", "zlib"])
 const lazyBuiltins: Plugin = {
   name: "lazy-builtins",
   resolveId: (id, importer, { kind }) => {
@@ -58,9 +58,45 @@ const pageFiles: Plugin = {
   }
 }
 
-// What few daemons need: src/telemetry/Otlp.ts with what it alone needs of its dependencies, and the backend for Kubernetes,
-// whose client is large and stays a package.
-const apart = /\/src\/telemetry\/Otlp\.ts$|\/observability\/Otlp\w+\.js$|\/FiberSet\.js$|\/src\/runs\/kubernetes\//
+// What the adapter for Paperclip is beside its code: a package of its own, for a host that loads it by its path.
+const adapterPackage: Plugin = {
+  name: "adapter-package",
+  generateBundle() {
+    const { dependencies, engines, license } = JSON.parse(readFileSync("package.json", "utf8"))
+    const library = "@kubernetes/client-node"
+    const manifest = {
+      name: "@holdfast/paperclip-adapter",
+      version: readFileSync("VERSION", "utf8").trim(),
+      description:
+        "Runs OpenCode agents of Paperclip as Kubernetes Jobs, with output and verdicts that can be trusted.",
+      license,
+      type: "module",
+      // The host's contract for parsers of its pages.
+      paperclip: { adapterUiParser: "1.0.0" },
+      main: "./index.js",
+      exports: { ".": "./index.js", "./ui-parser": "./ui-parser.cjs", "./package.json": "./package.json" },
+      files: ["index.js", "ui-parser.cjs"],
+      dependencies: { [library]: dependencies[library] },
+      engines
+    }
+    this.emitFile({ type: "asset", fileName: "package.json", source: `${JSON.stringify(manifest, null, 2)}\n` })
+  }
+}
+
+// What few daemons need, each with what it alone needs of its dependencies: src/telemetry/Otlp.ts; runs, all but their
+// routes and what their tails tell the metrics; and their backend for Kubernetes, whose client is large and stays a package.
+const apart = new RegExp(
+  [
+    "/src/telemetry/Otlp\\.ts$",
+    "/observability/Otlp\\w+\\.js$",
+    "/FiberSet\\.js$",
+    "/src/daemon/RunsLayer\\.ts$",
+    "/src/runs/(?!(RunRoutes|TailMeter|index)\\.ts$)",
+    "/src/domain/Runs\\.ts$",
+    "/process/ChildProcess\\w*\\.js$",
+    "/NodeChildProcessSpawner\\.js$"
+  ].join("|")
+)
 
 const common: RolldownOptions = {
   platform: "node",
@@ -109,6 +145,25 @@ export default defineConfig([
       codeSplitting: {
         groups: [{ name: "daemon", test: (id) => !apart.test(id), includeDependenciesRecursively: false }]
       }
+    }
+  },
+  // One file, for the host reloads an adapter by reading its entry again; nothing in it waits while it is loaded.
+  {
+    ...common,
+    input: { index: "src/paperclip/index.ts" },
+    plugins: [lazyBuiltins, noWebSockets, adapterPackage],
+    output: { ...output, dir: "dist/paperclip-adapter", entryFileNames: "[name].js", codeSplitting: false }
+  },
+  {
+    input: { "ui-parser": "src/paperclip/UiParser.ts" },
+    platform: "browser",
+    tsconfig: false,
+    output: {
+      dir: "dist/paperclip-adapter",
+      format: "cjs",
+      entryFileNames: "[name].cjs",
+      codeSplitting: false,
+      minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
     }
   },
   // The pages, which the daemon serves as they lie here.

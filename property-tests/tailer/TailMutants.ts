@@ -56,6 +56,21 @@ export const TAIL_MUTANTS: ReadonlyArray<TailMutant> = [
     "yield* delivery.effect",
     "file.offset += bytes.length\n    yield* delivery.effect\n    file.offset -= bytes.length"
   ),
+  mutant(
+    "the lag is that of this poll alone",
+    "metered",
+    "TailRead",
+    "now.uptime - file.readAllAt",
+    "now.uptime - chunk.began"
+  ),
+  mutant("a poll that finds nothing tells nothing of the lag", "metered", "TailPoll", "file.readAllAt = file.polledAt"),
+  mutant(
+    "a read is told to the meter in advance",
+    "metered",
+    "TailRead",
+    "if (file.offset > before)",
+    "if (file.seen > before)"
+  ),
   mutant("lines are counted by batch", "conserved", "TailRead", "file.line += delivery.lines", "file.line++"),
   mutant(
     "one read of a network volume is all",

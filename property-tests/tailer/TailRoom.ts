@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { Clock, Deferred, Effect, Exit, Layer, Logger, Path, Scope } from "effect"
 import type { EndRecord, Gap, TailCheckpoint, TailOutcome } from "../../src/domain/index.ts"
 import type { Tail, TailBatch } from "../../src/runs/Tail.ts"
+import { TailMeter } from "../../src/runs/TailMeter.ts"
 import { Tails } from "../../src/runs/Tails.ts"
 import { TestTime } from "../../src/statechart/TestTime.ts"
 import { ModelDisk } from "./ModelDisk.ts"
@@ -17,6 +18,13 @@ export interface Segment {
   readonly texts: Array<string>
   to: number
   gap: Gap | null
+}
+
+/** What the meter was told, and when. */
+export interface Metered {
+  readonly bytes: number
+  readonly lagMs: number
+  readonly at: number
 }
 
 /** The service under test, or a mutant of it. */
@@ -40,6 +48,7 @@ export class TailRoom {
   /** What arrived over all lives of the tailer. */
   readonly segments: Array<Segment> = []
   readonly wrong: Array<string> = []
+  readonly metered: ReadonlyArray<Metered>
   readonly arrivedAt: Array<{ readonly to: number; readonly at: number }> = []
   endedAt = 0
   /** The consumer breaks over its next batch. */
@@ -63,7 +72,8 @@ export class TailRoom {
       .pipe(Effect.provideService(Scope.Scope, this.scope))
   }
 
-  constructor(tails: Tails["Service"], time: TestTime["Service"], disk: ModelDisk) {
+  constructor(tails: Tails["Service"], time: TestTime["Service"], disk: ModelDisk, metered: ReadonlyArray<Metered>) {
+    this.metered = metered
     this.tails = tails
     this.time = time
     this.disk = disk
@@ -79,7 +89,8 @@ export class TailRoom {
         logName: "r.pod.ndjson",
         recordName: "r.pod.exit",
         reopen: this.disk.isNetwork,
-        from
+        from,
+        isMetered: true
       }
       this.tail = yield* this.tails.open(spec, (batch) => this.take(batch)).pipe(Scope.provide(this.scope))
       yield* this.tail.settled.pipe(
@@ -197,8 +208,13 @@ export const inRoom = <A>(build: Build, reopen: boolean, body: (room: TailRoom) 
   Effect.gen(function* () {
     const time = yield* TestTime
     const disk = new ModelDisk(reopen)
-    const layer = Layer.provide(build.layer, Layer.mergeAll(disk.layer, Path.layer))
+    const metered: Array<Metered> = []
+    const meter = Layer.succeed(TailMeter, {
+      delivered: (bytes, lagMs) => void metered.push({ bytes, lagMs, at: disk.now }),
+      gap: () => {}
+    })
+    const layer = Layer.provide(build.layer, Layer.mergeAll(disk.layer, Path.layer, meter))
     return yield* Effect.gen(function* () {
-      return yield* body(new TailRoom(yield* Tails, time, disk))
+      return yield* body(new TailRoom(yield* Tails, time, disk, metered))
     }).pipe(Effect.provide(layer))
   }).pipe(Effect.provide(Layer.mergeAll(TestTime.layer, Logger.layer([]))), Effect.runPromise)

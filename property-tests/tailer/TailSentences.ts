@@ -4,7 +4,7 @@ import { Effect, Latch } from "effect"
 import type { Sample } from "../machines/Check.ts"
 import { histories, MOVES, wrongHistory } from "./TailHistories.ts"
 import { type Build, DIRECTORY, inRoom, LOG, recordOf } from "./TailRoom.ts"
-import { appearance, bounds, cadence } from "./TailTimes.ts"
+import { appearance, bounds, cadence, lag } from "./TailTimes.ts"
 
 export interface Sentence {
   readonly title: string
@@ -193,6 +193,11 @@ export const SENTENCES = {
     title: "does so on a volume that remembers attributes for 20 seconds",
     share: 0.15,
     find: searched((build) => cadence(build, true))
+  },
+  metered: {
+    title: "tells the meter of every byte once, and of a lag that no line exceeds",
+    share: 0.15,
+    find: searched(lag)
   },
   appears: {
     title: "finds a file by listing within 250 ms, and calls it missing after 30 s",

@@ -66,6 +66,47 @@ export const cadence = (build: Build, isNetwork: boolean) =>
     }
   )
 
+/** What the meter hears: each byte once, and a lag that no line exceeds, and that is a poll's delay too long at most. */
+export const lag = (build: Build) =>
+  fc.asyncProperty(
+    fc.array(fc.record({ pause: fc.integer({ min: 1, max: 90_000 }), isWhole: fc.boolean(), stalls: fc.boolean() }), {
+      maxLength: 6
+    }),
+    fc.boolean(),
+    async (writes, isNetwork) => {
+      const isStalling = writes.some(({ stalls }) => stalls)
+      /** The end of each line, and when it was written. */
+      const ends: Array<{ readonly to: number; readonly at: number }> = []
+      const room = await inRoom(build, isNetwork, (one) =>
+        Effect.gen(function* () {
+          one.disk.write(LOG, Buffer.alloc(0))
+          yield* one.open(null)
+          let size = 0
+          for (const { isWhole, pause, stalls } of writes) {
+            yield* one.pass(pause)
+            if (stalls) one.stall()
+            one.disk.write(LOG, Buffer.from(isWhole ? "line\n" : "li"))
+            size += isWhole ? 5 : 2
+            if (isWhole) ends.push({ to: size, at: one.now })
+            yield* one.pass(stalls ? 7_000 : 0)
+            yield* one.resume()
+          }
+          yield* one.pass(6_000)
+          yield* one.close()
+          return one
+        })
+      )
+      let told = 0
+      for (const { at, bytes, lagMs } of room.metered) {
+        const age = at - (ends.find(({ to }) => to > told)?.at ?? Number.NaN)
+        told += bytes
+        if (!(lagMs >= age)) throw new Error(`a line was there for ${age} ms, and not for ${lagMs}`)
+        if (!isStalling && lagMs > age + DORMANT_MS) throw new Error(`${lagMs} ms are too long for ${age}`)
+      }
+      if (told !== (ends.at(-1)?.to ?? 0)) throw new Error(`the meter heard of ${told} bytes`)
+    }
+  )
+
 /** A file that appears within half a minute is delivered at the next poll; one that does not is missing then. */
 export const appearance = (build: Build) =>
   fc.asyncProperty(fc.integer({ min: 1, max: 40_000 }), fc.boolean(), async (at, isNetwork) => {

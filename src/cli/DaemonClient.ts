@@ -153,7 +153,9 @@ export class DaemonClient extends Context.Service<
               const request = HttpClientRequest.get(`/runs/${encodeURIComponent(id)}/log?from=${from}`).pipe(
                 HttpClientRequest.accept(follow ? "text/event-stream" : "application/x-ndjson")
               )
-              const response = yield* reach(daemon, request)
+              // Who follows waits for a daemon that is busy as for one that is away.
+              const patient = Effect.mapError(reach(daemon, request), ({ message }) => new DaemonGone({ message }))
+              const response = yield* follow ? Effect.andThen(token, patient) : reach(daemon, request)
               if (response.status !== 200) return yield* refused(response.status, yield* textOf(daemon, response))
               return Stream.mapError(response.stream, () => gone(daemon))
             })

@@ -55,6 +55,8 @@ export const followRun = Effect.fnUntraced(function* (
       const gap = decode(Gap, data)
       if (Option.isSome(gap)) {
         const { from: begin, reason, to } = gap.value
+        // What lies behind a gap begins anew, or at its end.
+        yield* Ref.set(at, to ?? 0)
         yield* json ? printJson({ gap: gap.value }) : note(`(bytes ${begin} to ${to ?? "?"} are missing: ${reason})`)
       }
       return

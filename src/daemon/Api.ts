@@ -15,10 +15,11 @@ import {
   withDoors
 } from "../http/index.ts"
 import { Login, loginRoutes, Models } from "../login/index.ts"
-import { runRoutes, Runs, Tails } from "../runs/index.ts"
+import { runRoutes } from "../runs/index.ts"
 import { exposition, EXPOSITION_TYPE } from "../telemetry/index.ts"
 import { accountHealth } from "./Account.ts"
 import { Fleet } from "./Fleet.ts"
+import { LazyRuns } from "./LazyRuns.ts"
 import { builtPages, pageRoutes, wantsHtml } from "./Pages.ts"
 import { signInFirst } from "./PageText.ts"
 
@@ -114,6 +115,7 @@ export interface ApiOptions {
 /** Opens the API on both loopback addresses until the scope closes. */
 export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, token }: ApiOptions) {
   const fleet = yield* Fleet
+  const { runs, tails } = yield* LazyRuns
   const opened = yield* Deferred.make<number>()
   const closed = yield* Deferred.make<void>()
   const pages = yield* pageRoutes({
@@ -127,8 +129,8 @@ export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, 
     Layer.mergeAll(
       routes(status, fleet, yield* Version),
       mountRoutes(loginRoutes(yield* Login, yield* Models)),
-      mountRoutes(runRoutes(yield* Runs, yield* Tails, Deferred.await(closed))),
-      mountRoutes(pages)
+      mountRoutes(runRoutes(runs, tails, { closing: Deferred.await(closed), orPage: pages.orPage })),
+      mountRoutes(pages.routes)
     )
   )
   const serveOn = Effect.fnUntraced(function* (host: string, wanted: number) {

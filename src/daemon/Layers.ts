@@ -1,5 +1,4 @@
 /** The one place where the daemon's layers are put together. */
-import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { Effect, Layer, Metric } from "effect"
@@ -9,12 +8,12 @@ import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "..
 import { Home, Version } from "../domain/index.ts"
 import { LoginStore, LoginTasks, Provider, ProviderSettings } from "../login/index.ts"
 import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer } from "../plugins/index.ts"
-import { Backends, LocalBackend, Runs, RunStore, TailFiles, Tails } from "../runs/index.ts"
 import { Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
 import { modelAccountLayer } from "./Account.ts"
 import { configControlLayer } from "./Control.ts"
 import { Fleet } from "./Fleet.ts"
+import { LazyRuns } from "./LazyRuns.ts"
 import { measuredJournal, measuredSwitchboard, Measures } from "./Measures.ts"
 import { timeScale } from "./Settings.ts"
 
@@ -53,16 +52,8 @@ const login = Layer.mergeAll(LoginTasks.layer, modelAccountLayer).pipe(
   Layer.provideMerge(Layer.mergeAll(ProviderSettings.layer, LoginStore.layer))
 )
 
-const runs = Runs.layer.pipe(
-  Layer.provideMerge(Backends.layer),
-  Layer.provideMerge(
-    Layer.mergeAll(Tails.layer.pipe(Layer.provide(TailFiles.layer)), RunStore.layer, LocalBackend.layer)
-  ),
-  Layer.provide(NodeChildProcessSpawner.layer)
-)
-
 /** Everything that the daemon's root uses. */
-export const daemonLayer = Layer.mergeAll(PullLoop.layer, login, runs).pipe(
+export const daemonLayer = Layer.mergeAll(PullLoop.layer, login, LazyRuns.layer).pipe(
   Layer.provideMerge(Identity.layer),
   Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, configControlLayer.pipe(Layer.provideMerge(Fleet.layer)))),
   Layer.provideMerge(config)

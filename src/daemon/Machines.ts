@@ -17,11 +17,11 @@ import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
-import { Runs } from "../runs/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
 import { Fleet } from "./Fleet.ts"
+import { LazyRuns } from "./LazyRuns.ts"
 import { Measures } from "./Measures.ts"
 import { trustJoinedAuthorities } from "./Trust.ts"
 
@@ -142,7 +142,7 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   yield* fleet.started({ apply, join, pull, daemon, login })
 
   // Runs come last: whatever becomes of them, the line to central is up.
-  const runs = yield* Runs
+  const { runs } = yield* LazyRuns
   yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(runs.open), Effect.forkScoped)
 
   // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.

@@ -10,6 +10,7 @@ import { Fleet } from "./Fleet.ts"
 import { runMachines } from "./Machines.ts"
 import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
+import { keepHeapSmall } from "./SmallHeap.ts"
 import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
 import { currentStatus } from "./StatusReport.ts"
 
@@ -82,7 +83,7 @@ export const runDaemon = Effect.gen(function* () {
   })
   yield* daemon
     .until((snapshot) => snapshot.hasTag("running"))
-    .pipe(Effect.andThen(keepCompiledCode), Effect.forkScoped)
+    .pipe(Effect.andThen(keepCompiledCode), Effect.andThen(keepHeapSmall), Effect.forkScoped)
   const switchboard = yield* Switchboard
   const ended = yield* Effect.raceAllFirst([ending, switchboard.fatal, refuseScaledTimeElsewhere])
   yield* onceEvaluated(noteStopped(status))

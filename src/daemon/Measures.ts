@@ -11,9 +11,11 @@ import {
   LOGIN_PHASES,
   type PollAnswer,
   ROLLBACK_REASONS,
+  RUN_VERDICTS,
   wiring
 } from "../../machines/index.ts"
 import { type MachineEntry, Version } from "../domain/index.ts"
+import { TailMeter } from "../runs/index.ts"
 import { type Interpreter, Journal, Switchboard } from "../statechart/index.ts"
 import {
   buildInfo,
@@ -28,6 +30,10 @@ import {
   probations,
   residentBytes,
   rollbacks,
+  runOutputBytes,
+  runOutputGaps,
+  runOutputLag,
+  runs,
   startAtZero,
   uptimeSeconds,
   verdicts
@@ -47,6 +53,8 @@ export class Measures extends Context.Service<
     readonly noted: (note: { readonly event: string; readonly detail?: string }) => Effect.Effect<void>
     /** The poll loop asked for an answer to be noted. */
     readonly polled: (answer: PollAnswer) => Effect.Effect<void>
+    /** Output of a run came in. */
+    readonly output: TailMeter
     /** Reads what the apply engine remembers over restarts, whenever it changes; does not end. */
     readonly follow: (apply: Interpreter<typeof ConfigApply>) => Effect.Effect<void>
   }
@@ -128,12 +136,19 @@ const make = Effect.gen(function* () {
     count(loginPhases(known))
   }
 
+  const ofRun = ({ from, to, visible }: MachineEntry) => {
+    if (from !== "recording" || to !== "cleaning") return
+    const verdict = RUN_VERDICTS.find((one) => one === visible["verdict"])
+    if (verdict !== undefined) count(runs(verdict))
+  }
+
   return Measures.of({
     transition: (entry) => {
       if (entry.from !== entry.to) move(entry.machine, entry.instance, entry.to.split(LEAVES))
       if (entry.machine === "configPull") ofPull(entry)
       else if (entry.machine === "configApply") ofApply(entry)
       else if (entry.machine === "deviceLogin") ofLogin(entry)
+      else if (entry.machine === "run") ofRun(entry)
     },
     gone: (machine, instance) => move(machine, instance, []),
     sent: (machine, event) => {
@@ -148,6 +163,13 @@ const make = Effect.gen(function* () {
         if (event === "config.rollback" && reason !== undefined) count(rollbacks(reason))
       }),
     polled: ({ kind }) => Effect.sync(() => count(polls(kind))),
+    output: {
+      delivered: (bytes, lagMs) => {
+        count(runOutputBytes, bytes)
+        count(runOutputLag, lagMs / 1_000)
+      },
+      gap: (reason) => count(runOutputGaps(reason))
+    },
     follow: (apply) =>
       Stream.runForEach(apply.changes, ({ context: { state } }) =>
         Effect.sync(() => {
@@ -181,6 +203,12 @@ export const measuredJournal = Layer.effect(
     })
   })
 ).pipe(Layer.provide(Journal.layer))
+
+/** What is said of the output of runs goes to the measures. */
+export const measuredOutput = Layer.effect(
+  TailMeter,
+  Effect.map(Measures, ({ output }) => output)
+)
 
 /** The lines between the machines, and the measures told of everything that goes over them. */
 export const measuredSwitchboard = Layer.effect(

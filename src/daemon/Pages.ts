@@ -34,7 +34,7 @@ export const builtPages = Effect.gen(function* () {
   return (yield* Path.Path).join(yield* packageRoot, "dist", "web")
 })
 
-/** The routes of the pages. Nothing is read or compressed before somebody looks. */
+/** The routes of the pages, and the page itself for routes of others. Nothing is read or compressed before somebody looks. */
 export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, status, token }: PageOptions) {
   const tickets = yield* makeTickets
   const assets = yield* makeAssets
@@ -48,7 +48,13 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
   )
   const page = file("app.html", "text/html; charset=utf-8", HTML_HEADERS)
 
-  return [
+  /** To a person's browser the page, to a program these data. */
+  const orPage = Effect.fnUntraced(function* <E, R>(data: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) {
+    const { headers } = yield* HttpServerRequest.HttpServerRequest
+    return wantsHtml(headers.accept) ? yield* page : yield* data
+  })
+
+  const routes = [
     HttpRouter.route(
       "POST",
       "/open",
@@ -75,12 +81,12 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
     HttpRouter.route(
       "GET",
       "/machines",
-      Effect.gen(function* () {
-        const { headers } = yield* HttpServerRequest.HttpServerRequest
-        if (wantsHtml(headers.accept)) return yield* page
-        const journal = yield* Journal
-        return HttpServerResponse.jsonUnsafe({ machines: machinesOf(yield* journal.states) })
-      })
+      orPage(
+        Effect.gen(function* () {
+          const journal = yield* Journal
+          return HttpServerResponse.jsonUnsafe({ machines: machinesOf(yield* journal.states) })
+        })
+      )
     ),
     HttpRouter.route(
       "GET",
@@ -96,6 +102,7 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
     HttpRouter.route("GET", "/web/app.js", file("app.js", "text/javascript; charset=utf-8")),
     HttpRouter.route("GET", "/web/app.css", file("app.css", "text/css; charset=utf-8"))
   ] as const
+  return { routes, orPage }
 })
 
 /** Whether a person's browser asks for a page, and not a program for data. */

@@ -170,7 +170,7 @@ const runs = HttpApiGroup.make("runs")
   .annotateMerge(words("Runs", "Agent jobs: their output, and how they ended."))
   .add(
     HttpApiEndpoint.get("runs", "/runs", { success: Schema.Struct({ runs: Schema.Array(RunView) }) }).annotateMerge(
-      words("All runs", "Newest first; of those that have ended, the last thousand.")
+      words("All runs", "Newest first; of those that have ended, the last thousand. Their page to `Accept: text/html`.")
     ),
     HttpApiEndpoint.post("startRun", "/runs", {
       payload: RunRequest,

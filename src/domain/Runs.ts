@@ -9,7 +9,13 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /** What a run executes. */
 export const RunCommand = Schema.Union([
-  Schema.Struct({ kind: Schema.Literal("opencode") }),
+  Schema.Struct({
+    kind: Schema.Literal("opencode"),
+    /** Default: `opencode`, as the PATH finds it. */
+    program: Schema.optionalKey(Schema.NonEmptyString),
+    /** Words after its own, such as `--variant high`. */
+    args: Schema.optionalKey(Schema.Array(Schema.String))
+  }),
   Schema.Struct({ kind: Schema.Literal("exec"), argv: Schema.NonEmptyArray(Schema.NonEmptyString) })
 ])
 export type RunCommand = typeof RunCommand.Type
@@ -114,6 +120,9 @@ export const RunView = Schema.Struct({
     gaps: Schema.Array(Gap)
   }),
   session: Schema.NullOr(Schema.String),
+  /** Why going on with the session makes no sense, if so: it is not known there, or came to its limit of steps. */
+  session_end: Schema.optionalKey(Schema.Literals(["unknown", "step_limit"])),
+  /** Left out of the list of all runs. */
   summary: Schema.NullOr(Schema.String),
   usage: Schema.NullOr(Schema.Struct({ input: Count, output: Count, cached: Count, cost_usd: Schema.Finite })),
   /** Nothing was heard of it for five minutes; alone this is a warning. */

@@ -1,6 +1,7 @@
 export * from "./Bundled.ts"
 export * from "./CentralProtocol.ts"
 export * from "./ConfigControl.ts"
+export * from "./CoreLock.ts"
 export * from "./Document.ts"
 export * from "./Home.ts"
 export * from "./Login.ts"

@@ -12,7 +12,12 @@ export interface ServerEvent {
 /** How often a line says that the connection lives, so that nobody on the way takes it for dead. */
 export const HEARTBEAT = Duration.seconds(15)
 
-/** The events as text, with a comment every 15 seconds, until they end or `ended` completes. */
+const LIVES = ": the connection lives\n\n"
+
+/**
+ * The events as text, until they end or `ended` completes, with a comment at once, because the head of an answer goes out
+ * with its first bytes, and another one every 15 seconds.
+ */
 export const eventText = <E>(
   events: Stream.Stream<ServerEvent, E>,
   ended: Effect.Effect<unknown>
@@ -24,9 +29,12 @@ export const eventText = <E>(
   )
   const heartbeat = Stream.tick(HEARTBEAT).pipe(
     Stream.drop(1),
-    Stream.map(() => ": the connection lives\n\n")
+    Stream.map(() => LIVES)
   )
-  return Stream.merge(lines, heartbeat, { haltStrategy: "left" }).pipe(Stream.interruptWhen(ended))
+  return Stream.make(LIVES).pipe(
+    Stream.concat(Stream.merge(lines, heartbeat, { haltStrategy: "left" })),
+    Stream.interruptWhen(ended)
+  )
 }
 
 /** The answer that carries these events. Its connection ends with it, so that a server that stops waits for nobody. */

@@ -152,5 +152,9 @@ const AGENTS_SETTINGS = {
 const RUNS_SETTINGS = {
   type: "object",
   additionalProperties: false,
-  properties: { backend: { enum: ["local", "kubernetes"] }, kubernetes: { type: "object", required: ["image"] } }
+  properties: {
+    backend: { enum: ["local", "kubernetes"] },
+    kubernetes: { type: "object", required: ["image"] },
+    concurrency: { type: "integer", minimum: 1 }
+  }
 }

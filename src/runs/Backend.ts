@@ -3,9 +3,9 @@
  *
  * @ref LLP 0019#backends [implements]: one machine, one pod command, one tailer, one verdict for all of them
  */
-import { Effect, Schema } from "effect"
+import { type Effect, Schema } from "effect"
 import type { WorkEnd } from "../../machines/index.ts"
-import type { RunRequest } from "../domain/index.ts"
+import type { RunCommand, RunRequest } from "../domain/index.ts"
 
 /** Which run: its name everywhere. */
 export interface RunIds {
@@ -22,6 +22,12 @@ export interface Work extends RunIds {
   readonly graceSeconds: number
   /** 0: for ever. */
   readonly limitSeconds: number
+}
+
+/** Work that is there, with what must be known of its run if no record says it. */
+export interface Found extends RunIds {
+  readonly command: RunCommand["kind"]
+  readonly retain: boolean
 }
 
 /** Where the output of a run lies, as this machine sees it. */
@@ -55,21 +61,6 @@ export interface Backend {
   readonly stop: (work: Work) => Asked<void>
   /** Removes what the backend holds of the run, and its output unless it is to be kept. */
   readonly clean: (work: RunIds, options: { readonly retain: boolean }) => Asked<void>
-  /** The runs of which there is work, ended or not. */
-  readonly list: Asked<ReadonlyArray<RunIds>>
-}
-
-/** In the place of a backend whose settings are gone: its runs wait for them, and in the end nobody knows. */
-export const absent = (kind: Backend["kind"], { place }: Backend, reason: BackendFailed): Backend => {
-  const later = Effect.fail(new BackendFailed({ message: reason.message, retryable: true }))
-  return {
-    kind,
-    place,
-    prepare: () => later,
-    start: () => later,
-    watch: () => later,
-    stop: () => later,
-    clean: () => later,
-    list: later
-  }
+  /** The work that is there, ended or not, and that nobody keeps on purpose. */
+  readonly list: Asked<ReadonlyArray<Found>>
 }

@@ -33,7 +33,9 @@ const Started = Schema.fromJsonString(
     run_id: Schema.String,
     pid: Schema.Int,
     /** As the system counts it; null where it cannot be known. */
-    start_time: Schema.NullOr(Schema.String)
+    start_time: Schema.NullOr(Schema.String),
+    command: Schema.Literals(["opencode", "exec"]),
+    retain: Schema.Boolean
   })
 )
 type Started = typeof Started.Type
@@ -260,7 +262,9 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
         return found.flatMap((started) =>
           Option.match(started, {
             onNone: () => [],
-            onSome: ({ agent_id, company_id, run_id }) => [{ companyId: company_id, agentId: agent_id, runId: run_id }]
+            onSome: ({ agent_id, command, company_id, retain, run_id }) => [
+              { companyId: company_id, agentId: agent_id, runId: run_id, command, retain }
+            ]
           })
         )
       })
@@ -276,12 +280,13 @@ const failed =
     new BackendFailed({ message, retryable })
 
 /** The first lines of the script: it writes down its own process, whole or not at all. Only validated ids get in. */
-const whoAmI = ({ agentId, companyId, runId }: RunIds): string =>
+const whoAmI = ({ agentId, companyId, request, runId }: Work): string =>
   [
     // A TERM that comes before the command is ready is kept for it.
     "trap 'hf_t=1' TERM INT HUP",
     "start_time=null",
     'if read -r stat 2>/dev/null < "/proc/$$/stat"; then set -- ${stat##*) }; start_time="\\"${20}\\""; set --; fi',
-    `printf '{"company_id":"${companyId}","agent_id":"${agentId}","run_id":"${runId}","pid":%s,"start_time":%s}' ` +
+    `printf '{"company_id":"${companyId}","agent_id":"${agentId}","run_id":"${runId}","command":"${request.command.kind}",` +
+      `"retain":${request.retain === true},"pid":%s,"start_time":%s}' ` +
       `"$$" "$start_time" > ${PROCESS}.tmp && mv ${PROCESS}.tmp ${PROCESS} || exit 125`
   ].join("\n")

@@ -1,5 +1,5 @@
 /** The runs' part of the daemon's API. */
-import { type Cause, Effect, FileSystem, Option, Path, Queue, Schema, Stream } from "effect"
+import { type Cause, Effect, FileSystem, Option, Path, Queue, Schedule, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { TailOutcome } from "../domain/index.ts"
 import { eventResponse, HttpFailure, readJson, type ServerEvent } from "../http/index.ts"
@@ -10,13 +10,29 @@ import type { Tails } from "./Tails.ts"
 
 const Anything = Schema.Unknown
 
-/** `closing` completes when the API closes: a stream would hold the process until its client leaves. */
-export const runRoutes = (runs: Runs["Service"], tails: Tails["Service"], closing: Effect.Effect<unknown>) =>
+/** States before there is any output to look for. */
+const COMING: ReadonlySet<string> = new Set(["deciding", "queued", "preparing", "starting"])
+
+/** What the routes need of the API that they are part of. */
+export interface RunRouteOptions<E, R> {
+  /** Completes when the API closes: a stream would hold the process until its client leaves. */
+  readonly closing: Effect.Effect<unknown>
+  /** To a person's browser the page, to a program these data. */
+  readonly orPage: (
+    data: Effect.Effect<HttpServerResponse.HttpServerResponse>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+}
+
+export const runRoutes = <E, R>(
+  runs: Runs["Service"],
+  tails: Tails["Service"],
+  { closing, orPage }: RunRouteOptions<E, R>
+) =>
   [
     HttpRouter.route(
       "GET",
       "/runs",
-      Effect.map(runs.list, (all) => HttpServerResponse.jsonUnsafe({ runs: all }))
+      orPage(Effect.map(runs.list, (all) => HttpServerResponse.jsonUnsafe({ runs: all })))
     ),
     HttpRouter.route(
       "POST",
@@ -109,6 +125,7 @@ const followed = Effect.fnUntraced(function* (
   return Stream.unwrap(
     Effect.gen(function* () {
       yield* runs.hold(id)
+      yield* hasBegun(runs, id)
       const queue = yield* Queue.bounded<ServerEvent, Cause.Done>(16)
       const tail = yield* tails.open({ runId: id, ...place, from: checkpoint }, (batch) =>
         Effect.asVoid(Queue.offer(queue, eventOf(batch)))
@@ -129,6 +146,15 @@ const followed = Effect.fnUntraced(function* (
     })
   )
 })
+
+/** A tail gives a file that does not appear up; a run may wait for its turn much longer than that. */
+const hasBegun = (runs: Runs["Service"], id: string) =>
+  Effect.option(runs.get(id)).pipe(
+    Effect.repeat({
+      while: (view) => Option.isSome(view) && COMING.has(view.value.state),
+      schedule: Schedule.spaced("250 millis")
+    })
+  )
 
 /** A client remembers a number of bytes; of which file, this machine knows. */
 const checkpointAt = Effect.fnUntraced(function* ({ directory, logName }: OutputPlace, offset: number) {

@@ -5,6 +5,7 @@
  */
 import { Context, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
 import { Home, PathComponent, RunRequest, RunView, TailCheckpoint } from "../domain/index.ts"
+import { randomId } from "../http/index.ts"
 import { DurableFiles, isDamage, sealed, type StorageError, unsealed, unreadableName } from "../storage/index.ts"
 
 /** One run on the disk. */
@@ -15,7 +16,11 @@ export const RunRecord = Schema.Struct({
   /** A start has been asked for; what came of it, `started` says, or the backend. */
   begun: Schema.Boolean,
   started: Schema.Boolean,
+  /** When that was by the clock that only runs forward, ms since the machine was booted. */
+  started_elapsed_ms: Schema.optionalKey(Schema.Int),
   cancelled: Schema.Boolean,
+  /** Of the backend, as they were when the run was asked for: it is looked for where it was started. */
+  backend_settings: Schema.optionalKey(Schema.Unknown),
   /** What people see; its verdict is null while the run is open. */
   view: RunView,
   checkpoint: Schema.NullOr(TailCheckpoint),
@@ -24,6 +29,9 @@ export const RunRecord = Schema.Struct({
 })
 export type RunRecord = typeof RunRecord.Type
 const RunRecordJson = Schema.fromJsonString(RunRecord)
+
+/** Beside the records. */
+const OWNER = "owner"
 
 /** A run id as a file's name. */
 const isName = Schema.is(PathComponent)
@@ -34,6 +42,10 @@ export class RunStore extends Context.Service<
     /** Every run that can be read; what cannot is moved aside, and said. */
     readonly all: Effect.Effect<ReadonlyArray<RunRecord>>
     readonly put: (record: RunRecord) => Effect.Effect<void, StorageError>
+    /** Whether there is a record of that name that has not been moved aside. */
+    readonly has: (runId: string) => Effect.Effect<boolean, StorageError>
+    /** A name that this machine made for itself once: whose work is on a cluster that others use as well. */
+    readonly owner: Effect.Effect<string, StorageError>
     readonly remove: (runId: string) => Effect.Effect<void, StorageError>
   }
 >()("holdfast/runs/RunStore") {
@@ -83,7 +95,29 @@ export class RunStore extends Context.Service<
         yield* files.syncDirectory(directory)
       })
 
-      return RunStore.of({ all, put, remove })
+      const ownerFile = path.join(home.state, "runs", OWNER)
+      const owner = Effect.gen(function* () {
+        const bytes = yield* files
+          .read(ownerFile)
+          .pipe(Effect.catchIf(isDamage, () => Effect.succeedSome(new Uint8Array(0))))
+        const known = Option.filter(
+          Option.map(bytes, (some) => new TextDecoder().decode(some).trim()),
+          isName
+        )
+        if (Option.isSome(known)) return known.value
+        const made = yield* randomId(12)
+        yield* files.makeDirectory(path.dirname(ownerFile))
+        yield* files.write(path.dirname(ownerFile), OWNER, `${made}\n`)
+        return made
+      }).pipe(Effect.withSpan("RunStore.owner"))
+
+      return RunStore.of({
+        all,
+        put,
+        has: (runId) => files.exists(path.join(directory, nameOf(runId))),
+        owner,
+        remove
+      })
     })
   )
 }

@@ -1,10 +1,11 @@
 /** What the machine Run has done for it, for one run: its turn, its backend, its output, its verdict on the disk. */
 import { Clock, Deferred, Effect, FileSystem, Option, Path, Ref, Schema, type Scope, type Semaphore } from "effect"
-import type { EndFacts, Run, RunVerdict, TailFacts } from "../../machines/index.ts"
+import type { EndFacts, Run, RunVerdict, TailFacts, WorkEnd } from "../../machines/index.ts"
 import { type EndRecord, EndRecordJson, isoTime, type RunRequest, type RunView } from "../domain/index.ts"
 import type { Handlers } from "../statechart/index.ts"
 import type { Backend, Work } from "./Backend.ts"
 import { nextSession } from "./OpenCode.ts"
+import type { RunListener } from "./RunListener.ts"
 import type { Collected, RunOutput } from "./RunOutput.ts"
 import type { RunRecord } from "./RunStore.ts"
 import type { Tail } from "./Tail.ts"
@@ -20,6 +21,8 @@ export interface RunWorkOptions {
   readonly backend: Backend
   readonly tails: Tails["Service"]
   readonly output: RunOutput
+  /** Hears of everything before it is acknowledged. */
+  readonly listener: RunListener
   /** One at a time for each agent. */
   readonly turn: Semaphore.Semaphore
   /** What is remembered of the run; `update` writes it down. */
@@ -38,6 +41,7 @@ export interface RunWorkOptions {
 export const makeRunWork = Effect.fnUntraced(function* ({
   alive,
   backend,
+  listener,
   output,
   readers,
   record,
@@ -51,6 +55,8 @@ export const makeRunWork = Effect.fnUntraced(function* ({
   const path = yield* Path.Path
   const tail = yield* Ref.make(Option.none<Tail>())
   const hasEnded = yield* Ref.make(false)
+  /** By the backend's word, for work that left no record on the volume. */
+  const exited = yield* Ref.make<EndFacts | null>(null)
   const place = yield* backend.place(work)
 
   // Found by listing: a network volume goes on hiding a name that was asked for before it was there, from everybody.
@@ -79,8 +85,8 @@ export const makeRunWork = Effect.fnUntraced(function* ({
     const { checkpoint } = yield* record
     const log = path.join(place.directory, place.logName)
     if (checkpoint !== null) yield* output.restore(log, checkpoint)
-    const opened = yield* tails.open({ runId: work.runId, ...place, from: checkpoint }, (batch) =>
-      Effect.andThen(output.take(batch), alive)
+    const opened = yield* tails.open({ runId: work.runId, ...place, from: checkpoint, isMetered: true }, (batch) =>
+      listener.take(work, batch).pipe(Effect.andThen(output.take(batch)), Effect.andThen(alive))
     )
     yield* Ref.set(tail, Option.some(opened))
     yield* drain
@@ -93,9 +99,12 @@ export const makeRunWork = Effect.fnUntraced(function* ({
     )
     yield* Effect.forkScoped(Effect.forever(Effect.delay(keep, CHECKPOINT_EVERY)))
     const outcome = yield* opened.settled
-    yield* output.takeErrors(
-      yield* Effect.orElseSucceed(fs.readFileString(path.join(place.directory, place.stderrName)), () => "")
+    const errors = yield* Effect.orElseSucceed(
+      fs.readFileString(path.join(place.directory, place.stderrName)),
+      () => ""
     )
+    yield* output.takeErrors(errors)
+    if (errors !== "") yield* listener.takeErrors(work, errors)
     const { bytes, gaps, lines } = yield* output.collected
     yield* Effect.ignore(
       update((before) => ({ ...before, view: { ...before.view, output: { bytes, lines, gaps, end: outcome.end } } }))
@@ -114,20 +123,22 @@ export const makeRunWork = Effect.fnUntraced(function* ({
           yield* update((before) => ({ ...before, begun: true }))
           yield* backend.start(work)
           const now = isoTime(yield* Clock.currentTimeMillis)
+          const elapsed = yield* Clock.monotonicTimeNanos
           yield* update((before) => ({
             ...before,
             started: true,
+            started_elapsed_ms: before.started_elapsed_ms ?? Number(elapsed / 1_000_000n),
             request: withoutSecrets(before.request),
             view: { ...before.view, started_at: before.view.started_at ?? now }
           }))
           return undefined
         }),
-      watch: () => backend.watch(work, alive),
+      watch: () => Effect.tap(backend.watch(work, alive), (end) => Ref.set(exited, exitOf(end))),
       follow,
       stop: () => Effect.as(backend.stop(work), undefined),
       record: ({ message, verdict }) =>
         Effect.gen(function* () {
-          const end = yield* factsOf
+          const end = (yield* factsOf) ?? (yield* Ref.get(exited))
           const collected = yield* output.collected
           const now = isoTime(yield* Clock.currentTimeMillis)
           yield* update((before) => ({
@@ -146,10 +157,15 @@ export const makeRunWork = Effect.fnUntraced(function* ({
         }),
       clean: () =>
         Effect.gen(function* () {
-          const { request } = yield* record
+          const {
+            request,
+            view: { verdict }
+          } = yield* record
           yield* Effect.repeat(Effect.delay(readers, "50 millis"), { while: (count) => count > 0 }).pipe(
             Effect.timeoutOrElse({ duration: READERS_PATIENCE, orElse: () => Effect.void })
           )
+          // What nobody knows the end of may still run, and nobody would ever look at it again.
+          if (verdict === "unknown") yield* backend.stop(work)
           yield* backend.clean(work, { retain: request.retain === true })
           yield* update((before) => ({ ...before, cleaned: true }))
           return undefined
@@ -181,12 +197,16 @@ export const collectedView = ({ request, view }: RunRecord, collected: Collected
     ...(request.command.kind === "opencode"
       ? {
           session: nextSession(openCode),
+          ...(openCode.unknownSession ? { session_end: "unknown" as const } : {}),
+          ...(openCode.stepLimit ? { session_end: "step_limit" as const } : {}),
           summary: openCode.summary === "" ? null : openCode.summary,
           usage: { input, output, cached, cost_usd: costUsd }
         }
       : {})
   }
 }
+
+const exitOf = (end: WorkEnd): EndFacts | null => (end.kind === "exited" ? end.end : null)
 
 /** What OpenCode itself says of a failure, beside what is proven. */
 const withReason = (message: string | null, verdict: RunVerdict, openCode: Collected["openCode"]): string | null => {

@@ -13,6 +13,7 @@ import {
   Option,
   Path,
   Ref,
+  Schedule,
   Schema,
   Scope,
   Semaphore,
@@ -23,18 +24,21 @@ import { isoTime, RunRequest, type RunView } from "../domain/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { randomId } from "../http/index.ts"
 import { interpret, type Interpreter, type Journal, type Switchboard, type Uptime } from "../statechart/index.ts"
-import { absent, type Backend, type OutputPlace, type Work } from "./Backend.ts"
-import { Backends } from "./Backends.ts"
+import type { OutputPlace } from "./Backend.ts"
+import { type BackendChoice, Backends } from "./Backends.ts"
+import { choiceOf, foundRecord, limitLeft, newRecord, workOf } from "./RunBegin.ts"
+import { RunListener } from "./RunListener.ts"
 import { makeRunOutput, type RunOutput } from "./RunOutput.ts"
 import { checkRunIds } from "./RunPaths.ts"
 import { type RunRecord, RunStore } from "./RunStore.ts"
 import { collectedView, makeRunWork, takeTurn } from "./RunWork.ts"
 import { Tails } from "./Tails.ts"
 
-/** Between TERM and KILL when a request does not say. */
-const GRACE_SECONDS = 10
 /** Signs of life are told to the machine at most this often, ms. */
 const ALIVE_EVERY_MS = 5_000
+/** A backend that cannot be had, or cannot say yet what work it has, is asked again after so long. */
+const BACKEND_AGAIN = "10 seconds"
+const LOCAL: BackendChoice = { kind: "local" }
 /** Ended runs that are remembered. */
 const KEPT = 1_000
 
@@ -62,6 +66,12 @@ interface Live {
   readonly readers: Ref.Ref<number>
 }
 
+/** A run that nothing can be done about until its backend can be had. */
+interface Waiting {
+  readonly record: RunRecord
+  readonly reason: string
+}
+
 type Needs = Journal | Switchboard | Uptime
 
 export class Runs extends Context.Service<
@@ -70,6 +80,7 @@ export class Runs extends Context.Service<
     /** Takes every open run up again; from then on runs may be submitted. They are left to themselves when the scope closes. */
     readonly open: Effect.Effect<void, never, Scope.Scope | Needs>
     readonly submit: (request: unknown) => Effect.Effect<RunView, RunRefused>
+    /** Newest first, without their summaries, which may be long. */
     readonly list: Effect.Effect<ReadonlyArray<RunView>>
     readonly get: (runId: string) => Effect.Effect<RunView, RunRefused>
     /** Asks for the end of a run; one that has ended stays as it is. */
@@ -90,39 +101,40 @@ export class Runs extends Context.Service<
       const store = yield* RunStore
       const tails = yield* Tails
       const backends = yield* Backends
+      const listener = yield* RunListener
       const live = yield* Ref.make<ReadonlyMap<string, Live>>(new Map())
       const ended = yield* Ref.make<ReadonlyMap<string, RunRecord>>(new Map())
+      const waiting = yield* Ref.make<ReadonlyMap<string, Waiting>>(new Map())
       const turns = yield* SynchronizedRef.make<ReadonlyMap<string, Semaphore.Semaphore>>(new Map())
       const room = yield* Ref.make(
         Option.none<{ readonly scope: Scope.Scope; readonly context: Context.Context<Needs> }>()
       )
+
+      /** Settings that cannot be read are refused to whoever submits; what runs already is taken up all the same. */
+      const concurrency = Effect.orElseSucceed(backends.concurrency, () => 1)
 
       const turnOf = (companyId: string, agentId: string) =>
         SynchronizedRef.modifyEffect(turns, (known) => {
           const key = `${companyId}/${agentId}`
           const found = known.get(key)
           return found === undefined
-            ? Effect.map(Semaphore.make(1), (made) => [made, new Map(known).set(key, made)] as const)
+            ? concurrency.pipe(
+                Effect.flatMap(Semaphore.make),
+                Effect.map((made) => [made, new Map(known).set(key, made)] as const)
+              )
             : Effect.succeed([found, known] as const)
         })
-
-      /** A backend that cannot be had says why to whoever asks it; the run itself is not forgotten. */
-      const backendOf = (kind: Backend["kind"]) =>
-        backends.of(kind).pipe(
-          Effect.catch((reason) => Effect.map(backends.of("local"), (local): Backend => absent(kind, local, reason))),
-          Effect.orDie
-        )
 
       const launch = Effect.fnUntraced(function* (first: RunRecord) {
         const { context, scope: parent } = yield* Effect.flatMap(Ref.get(room), Effect.fromOption).pipe(
           Effect.mapError(() => notRunning())
         )
+        const backend = yield* backends.of(choiceOf(first))
         const scope = yield* Scope.fork(parent)
         const record = yield* Ref.make(first)
         const oneWriter = yield* Semaphore.make(1)
         const output = yield* makeRunOutput().pipe(Effect.provideService(FileSystem.FileSystem, fs))
         const work = workOf(first)
-        const backend = yield* backendOf(first.view.backend)
         const turn = yield* turnOf(work.companyId, work.agentId)
         const machine = yield* Ref.make(Option.none<Interpreter<typeof Run>>())
         const aliveAt = yield* Ref.make(0)
@@ -148,6 +160,7 @@ export class Runs extends Context.Service<
           backend,
           tails,
           output,
+          listener,
           turn,
           record: Ref.get(record),
           update,
@@ -196,6 +209,45 @@ export class Runs extends Context.Service<
         }
       })
 
+      /** Of a run whose backend cannot be had nothing is known, and nothing is concluded: it waits for it. */
+      const takeUp = Effect.fnUntraced(function* (record: RunRecord) {
+        const id = record.view.run_id
+        const tryIt = launch(record).pipe(
+          Effect.as(true),
+          Effect.catchTag("BackendFailed", ({ message }) =>
+            Effect.as(
+              Ref.update(waiting, (known) => new Map(known).set(id, { record, reason: message })),
+              false
+            )
+          ),
+          Effect.catchTag("RunRefused", ({ message }) => Effect.as(Effect.logError(message), true))
+        )
+        if (yield* tryIt) return
+        yield* Effect.logWarning("run_waits_for_backend").pipe(Effect.annotateLogs({ run: id }))
+        yield* Effect.repeat(Effect.delay(tryIt, BACKEND_AGAIN), { until: (done) => done }).pipe(
+          Effect.andThen(Ref.update(waiting, (known) => new Map([...known].filter(([run]) => run !== id)))),
+          Effect.forkScoped
+        )
+      })
+
+      /** Work whose record was lost, or could not be read: it is taken up all the same, with what the work itself says. */
+      const adoptOthers = Effect.fn("Runs.adoptOthers")(
+        function* (choice: BackendChoice) {
+          const backend = yield* backends.of(choice)
+          for (const found of yield* backend.list) {
+            if (yield* store.has(found.runId)) continue
+            yield* Effect.logWarning("run_without_record").pipe(
+              Effect.annotateLogs({ run: found.runId, backend: choice.kind })
+            )
+            const record = foundRecord(found, choice, isoTime(yield* Clock.currentTimeMillis))
+            yield* store.put(record)
+            yield* launch(record)
+          }
+        },
+        Effect.retry({ schedule: Schedule.spaced(BACKEND_AGAIN), while: isRetryable }),
+        Effect.catch(({ message }) => Effect.logWarning(message))
+      )
+
       const open = Effect.gen(function* () {
         const scope = yield* Effect.scope
         const context = yield* Effect.context<Needs>()
@@ -204,9 +256,11 @@ export class Runs extends Context.Service<
           if (record.view.verdict !== null && record.cleaned) yield* bury(record)
           else {
             yield* Effect.logInfo("run_adopted").pipe(Effect.annotateLogs({ run: record.view.run_id }))
-            yield* launch(record).pipe(Effect.catch((error) => Effect.logError(error.message)))
+            yield* takeUp(record)
           }
         }
+        const preferred = yield* Effect.orElseSucceed(backends.preferred, () => LOCAL)
+        yield* Effect.forkScoped(Effect.forEach(preferred.kind === "local" ? [LOCAL] : [LOCAL, preferred], adoptOthers))
       }).pipe(Effect.withSpan("Runs.open"))
 
       const submit = Effect.fn("Runs.submit")(function* (input: unknown) {
@@ -220,20 +274,18 @@ export class Runs extends Context.Service<
         if (request.prompt.includes("\u0000")) {
           return yield* new RunRefused({ code: "run_invalid", message: "the prompt holds a NUL byte: leave it out" })
         }
-        if ((yield* Ref.get(live)).has(runId) || (yield* Ref.get(ended)).has(runId)) {
+        if (Option.isSome(yield* Effect.option(recordOf(runId)))) {
           return yield* new RunRefused({
             code: "run_exists",
             message: `There is a run ${runId} already: take another id.`
           })
         }
-        const kind = yield* Effect.tap(backends.preferred, backends.of).pipe(
-          Effect.mapError(({ message }) => new RunRefused({ code: "backend_unavailable", message }))
-        )
-        const record = newRecord({ ...request, runId }, kind, isoTime(yield* Clock.currentTimeMillis))
+        const choice = yield* Effect.mapError(Effect.tap(backends.preferred, backends.of), unavailable)
+        const record = newRecord({ ...request, runId }, choice, isoTime(yield* Clock.currentTimeMillis))
         yield* store
           .put(record)
           .pipe(Effect.mapError(({ message }) => new RunRefused({ code: "storage_failed", message })))
-        yield* launch(record)
+        yield* Effect.catchTag(launch(record), "BackendFailed", (error) => Effect.fail(unavailable(error)))
         return yield* get(runId)
       })
 
@@ -252,15 +304,24 @@ export class Runs extends Context.Service<
       const find = Effect.fnUntraced(function* (runId: string) {
         const found = (yield* Ref.get(live)).get(runId)
         if (found !== undefined) return found
+        const waits = (yield* Ref.get(waiting)).get(runId)
+        if (waits !== undefined) return yield* unavailable({ message: waits.reason })
         return yield* new RunRefused({
           code: "run_unknown",
           message: "There is no run of that id: GET /runs lists them."
         })
       })
 
+      const recordOf = Effect.fnUntraced(function* (runId: string) {
+        const record = (yield* Ref.get(ended)).get(runId) ?? (yield* Ref.get(waiting)).get(runId)?.record
+        return record ?? (yield* Effect.flatMap(find(runId), (found) => Ref.get(found.record)))
+      })
+
       const get = Effect.fnUntraced(function* (runId: string) {
         const record = (yield* Ref.get(ended)).get(runId)
-        return record === undefined ? yield* Effect.flatMap(find(runId), viewOf) : record.view
+        if (record !== undefined) return record.view
+        const waits = (yield* Ref.get(waiting)).get(runId)
+        return waits === undefined ? yield* Effect.flatMap(find(runId), viewOf) : waitingView(waits)
       })
 
       return Runs.of({
@@ -270,7 +331,10 @@ export class Runs extends Context.Service<
         list: Effect.gen(function* () {
           const running = yield* Effect.forEach([...(yield* Ref.get(live)).values()], viewOf)
           const over = [...(yield* Ref.get(ended)).values()].map(({ view }) => view)
-          return [...over, ...running].toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))
+          const others = [...(yield* Ref.get(waiting)).values()].map(waitingView)
+          return [...over, ...others, ...running]
+            .map((view) => ({ ...view, summary: null }))
+            .toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))
         }),
         cancel: Effect.fn("Runs.cancel")(function* (runId) {
           if ((yield* Ref.get(ended)).has(runId)) return yield* get(runId)
@@ -281,12 +345,12 @@ export class Runs extends Context.Service<
           yield* machine.ask({ type: "CANCEL" })
           return yield* get(runId)
         }),
-        place: (runId) =>
-          Effect.flatMap(get(runId), ({ agent_id, backend, company_id, run_id }) =>
-            Effect.flatMap(backendOf(backend), ({ place }) =>
-              place({ companyId: company_id, agentId: agent_id, runId: run_id })
-            )
-          ),
+        place: Effect.fnUntraced(function* (runId) {
+          const record = yield* recordOf(runId)
+          const { agent_id, company_id, run_id } = record.view
+          const { place } = yield* Effect.mapError(backends.of(choiceOf(record)), unavailable)
+          return yield* place({ companyId: company_id, agentId: agent_id, runId: run_id })
+        }),
         hold: Effect.fnUntraced(function* (runId) {
           const known = (yield* Ref.get(live)).get(runId)
           if (known === undefined) return
@@ -308,72 +372,14 @@ export class Runs extends Context.Service<
 const notRunning = () =>
   new RunRefused({ code: "not_running", message: "The daemon starts or stops: try again in a moment." })
 
-const newRecord = (
-  request: RunRequest & { readonly runId: string },
-  kind: Backend["kind"],
-  now: string
-): RunRecord => ({
-  version: 1,
-  request,
-  begun: false,
-  started: false,
-  cancelled: false,
-  view: {
-    company_id: request.companyId,
-    agent_id: request.agentId,
-    run_id: request.runId,
-    backend: kind,
-    state: "queued",
-    verdict: null,
-    message: null,
-    exit_code: null,
-    signal: null,
-    created_at: now,
-    started_at: null,
-    ended_at: null,
-    output: { bytes: 0, lines: 0, end: null, gaps: [] },
-    session: null,
-    summary: null,
-    usage: null,
-    stale: false
-  },
-  checkpoint: null,
-  cleaned: false
-})
+const unavailable = ({ message }: { readonly message: string }) =>
+  new RunRefused({ code: "backend_unavailable", message })
 
-const workOf = ({ request, view }: RunRecord): Work => workFor({ ...request, runId: view.run_id })
+const waitingView = ({ reason, record: { view } }: Waiting): RunView =>
+  view.verdict === null ? { ...view, state: "waiting", message: `it waits for its backend: ${reason}` } : view
 
-/** What a backend is given for a request. */
-export const workFor = (request: RunRequest & { readonly runId: string }): Work => ({
-  companyId: request.companyId,
-  agentId: request.agentId,
-  runId: request.runId,
-  request,
-  argv: argvOf(request),
-  graceSeconds: request.limits?.grace_seconds ?? GRACE_SECONDS,
-  limitSeconds: request.limits?.seconds ?? 0
-})
-
-/** OpenCode reads its prompt from standard input, so that it is in no list of processes. */
-const argvOf = ({ command, model, session }: RunRequest): ReadonlyArray<string> =>
-  command.kind === "exec"
-    ? command.argv
-    : [
-        "opencode",
-        "run",
-        "--format",
-        "json",
-        ...(model === undefined ? [] : ["--model", model]),
-        ...(session === undefined ? [] : ["--session", session])
-      ]
-
-/** What a run may still take, ms, by the wall clock since it was started; 0: for ever. */
-const limitLeft = ({ view }: RunRecord, { limitSeconds }: Work) =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    if (limitSeconds === 0) return 0
-    const taken = view.started_at === null ? 0 : Math.max(0, now - Date.parse(view.started_at))
-    return Math.max(1, limitSeconds * 1_000 - taken)
-  })
+const isRetryable = (error: { readonly _tag: string; readonly retryable?: boolean }): boolean =>
+  error._tag === "StorageError" || error.retryable === true
 
 /** The first state of a run, for people. */
 const stateOf = (value: unknown): string =>

@@ -13,6 +13,8 @@ export interface TailSpec {
   readonly reopen: boolean
   /** Where tailing goes on after a restart. */
   readonly from: TailCheckpoint | null
+  /** The meter hears of it: of one tail of each file, however many read it. */
+  readonly isMetered?: boolean
 }
 
 /** A line without its newline. A line over 1 MiB (its newline included) comes in parts. */

@@ -18,9 +18,13 @@ export interface Lease {
 
 type Slot = { readonly buffer: Buffer; lease: Lease | null }
 
+/** So many may wait for a buffer before nobody else is to be told of more to read. */
+const QUEUE = 16
+
 export class TailBuffers {
   private readonly slots: Array<Slot> = []
   private readonly waiting: Array<() => void> = []
+  private readonly calmed: Array<() => void> = []
   /** Somebody has been woken and has not looked yet. */
   private isWaking = false
   private readonly count: number
@@ -34,6 +38,11 @@ export class TailBuffers {
     const slot = this.waiting.length === 0 && !this.isWaking ? this.available() : undefined
     return slot === undefined ? this.wait(false) : Effect.succeed(this.leased(slot))
   })
+
+  /** As soon as few wait for a buffer: whoever is told of more to read before that waits too, and takes memory for it. */
+  readonly calm: Effect.Effect<void> = Effect.suspend(() =>
+    this.isCalm() ? Effect.void : Effect.callback<void>((resume) => void this.calmed.push(() => resume(Effect.void)))
+  )
 
   /** A buffer that nobody has or waits for; null: there is none. */
   takeFree(): Lease | null {
@@ -68,6 +77,8 @@ export class TailBuffers {
       if (isFirst) this.waiting.unshift(look)
       else this.waiting.push(look)
     }).pipe(
+      // Who is woken runs at once, in the middle of whoever woke it, and would take its buffer for every batch.
+      Effect.andThen(Effect.yieldNow),
       Effect.flatMap(() => {
         this.isWaking = false
         const slot = this.available()
@@ -83,8 +94,13 @@ export class TailBuffers {
   private wake(): void {
     if (this.isWaking) return
     const look = this.waiting.shift()
+    if (this.isCalm()) for (const goOn of this.calmed.splice(0)) goOn()
     this.isWaking = look !== undefined
     look?.()
+  }
+
+  private isCalm(): boolean {
+    return this.waiting.length < QUEUE
   }
 
   private available(): Slot | undefined {

@@ -36,6 +36,8 @@ export interface TailFile {
   pollAt: number
   polledAt: number
   grewAt: number
+  /** All that was there at this moment has been read: what is read later came since, for all that anybody knows. */
+  readAllAt: number
   /** It had grown when it was polled last. */
   hasGrown: boolean
   /** Polls without growth in a row. */
@@ -93,6 +95,7 @@ export const begin = (
     pollAt: now.uptime,
     polledAt: now.uptime,
     grewAt: now.uptime,
+    readAllAt: now.uptime,
     hasGrown: false,
     quiet: 0,
     isBusy: false,

@@ -41,6 +41,7 @@ export const isUnchanged = (file: TailFile, facts: FileFacts | TailFileError | u
 
 /** A poll found no growth. */
 export const notGrown = (file: TailFile, now: Now): void => {
+  file.readAllAt = file.polledAt
   if (contextOf(file).listensFor !== "quiet") return
   file.quiet++
   if (file.quiet >= TAIL_QUIET_POLLS) tell(file, { type: "QUIET", quietMs: file.polledAt - file.grewAt }, now)
@@ -196,6 +197,7 @@ const carryOut = Effect.fnUntraced(function* (world: TailWorld, file: TailFile, 
     file.isDelivering = true
     yield* file.consumer.gap(gap)
     file.isDelivering = false
+    if (file.spec.isMetered === true) world.meter.gap(reason)
     if (reason === "replaced") yield* closeHandle(world, file)
     Object.assign(file, {
       offset: 0,

@@ -22,12 +22,15 @@ interface Ahead {
   readonly lease: Lease
   readonly position: number
   readonly read: Fiber.Fiber<number, TailFileError>
+  /** When reading began, in elapsed milliseconds. */
+  readonly began: number
 }
 
 /** A buffer, and what is being read into it. */
 interface Chunk {
   readonly lease: Lease
   readonly read: Ahead["read"] | null
+  readonly began: number
 }
 
 /** Delivers what there is from the offset on. */
@@ -37,7 +40,7 @@ export const deliverAll = Effect.fnUntraced(function* (world: TailWorld, file: T
     while (!file.isDone && file.offset < until.end) {
       const goesOn = yield* Effect.acquireUseRelease(
         chunkFor(world, file, next),
-        (chunk) => deliverChunk(world, file, handle, until, chunk, next),
+        (chunk) => meteredChunk(world, file, handle, until, chunk, next),
         (chunk) => giveBack(world, chunk)
       )
       if (!goesOn) return
@@ -56,7 +59,8 @@ const chunkFor = Effect.fnUntraced(function* (world: TailWorld, file: TailFile, 
   next.ahead = null
   if (ahead?.position === file.offset && !ahead.lease.isLost) return ahead
   if (ahead !== null) yield* giveBack(world, ahead)
-  const chunk: Chunk = { lease: yield* world.buffers.take, read: null }
+  const lease = yield* world.buffers.take
+  const chunk: Chunk = { lease, read: null, began: (yield* world.uptime.read).uptime }
   return chunk
 })
 
@@ -72,7 +76,7 @@ const leased = <A, E>({ buffers }: TailWorld, use: (lease: Lease) => Effect.Effe
 
 /** Begins to read what follows the last line of a full chunk, if a buffer is to be had for it. */
 const readAhead = Effect.fnUntraced(function* (
-  { buffers, files }: TailWorld,
+  { buffers, files, uptime }: TailWorld,
   file: TailFile,
   handle: number,
   end: number,
@@ -82,11 +86,31 @@ const readAhead = Effect.fnUntraced(function* (
   const lease = lines > 0 && !file.spec.reopen ? buffers.takeFree() : null
   if (lease === null) return null
   const position = file.offset + lines
+  const { uptime: began } = yield* uptime.read
   const read = files.read(handle, lease.buffer, 0, Math.min(CHUNK_BYTES, end - position), position).pipe(
     // What waits for a stalled consumer is anybody's.
     Effect.ensuring(Effect.sync(() => buffers.rest(lease)))
   )
-  return { lease, position, read: yield* Effect.forkDetach(read, { startImmediately: true }) }
+  return { lease, position, began, read: yield* Effect.forkDetach(read, { startImmediately: true }) }
+})
+
+/** @ref LLP 0014#metrics [implements]: what is counted of a run's output, and what its lag is */
+const meteredChunk = Effect.fnUntraced(function* (
+  world: TailWorld,
+  file: TailFile,
+  handle: number,
+  until: Until,
+  chunk: Chunk,
+  next: { ahead: Ahead | null }
+) {
+  const before = file.offset
+  const meter = Effect.map(world.uptime.read, (now) => {
+    if (file.offset > before) world.meter.delivered(file.offset - before, now.uptime - file.readAllAt)
+  })
+  const delivery = deliverChunk(world, file, handle, until, chunk, next)
+  const goesOn = yield* file.spec.isMetered === true ? Effect.ensuring(delivery, meter) : delivery
+  if (!goesOn) file.readAllAt = chunk.began
+  return goesOn
 })
 
 const deliverChunk = Effect.fnUntraced(function* (

@@ -14,6 +14,7 @@ import { TailBuffers } from "./TailBuffers.ts"
 import { checkpointOf, outcomeOf } from "./TailEnd.ts"
 import { begin, contextOf, modeOf, pass, tell, type TailConsumer, type TailFile } from "./TailFile.ts"
 import { TailFiles } from "./TailFiles.ts"
+import { TailMeter } from "./TailMeter.ts"
 import { BATCH_BYTES, countLines, linesOf } from "./TailLines.ts"
 import { closeHandle, disturbed, type Glance, isUnchanged, learn, notGrown, poll } from "./TailPoll.ts"
 import { GRID_MS, onGrid, TailWheel } from "./TailWheel.ts"
@@ -75,7 +76,8 @@ const make = Effect.gen(function* () {
     files,
     uptime,
     buffers: new TailBuffers(BUFFERS),
-    remote: yield* Semaphore.make(REMOTE_CALLS)
+    remote: yield* Semaphore.make(REMOTE_CALLS),
+    meter: yield* TailMeter
   }
   const wheel = new TailWheel<TailFile>()
   const changed = Latch.makeUnsafe()
@@ -92,7 +94,9 @@ const make = Effect.gen(function* () {
   const settle = (file: TailFile): boolean => {
     if (file.isDone || modeOf(file) !== "settled") return file.isDone
     file.isDone = true
-    Deferred.doneUnsafe(file.settled, Effect.succeed(outcomeOf(file)))
+    const outcome = outcomeOf(file)
+    if (file.spec.isMetered === true && outcome.gaps.length > file.gaps.length) world.meter.gap("unreadable")
+    Deferred.doneUnsafe(file.settled, Effect.succeed(outcome))
     wheel.put(file, Infinity)
     return true
   }
@@ -134,7 +138,11 @@ const make = Effect.gen(function* () {
 
   /** One look at many files on disks; those with news are polled. */
   const glanceAt = Effect.fnUntraced(function* (all: ReadonlyArray<TailFile>) {
-    for (let first = 0; first < all.length; first += GLANCE) yield* glanceAtSome(all.slice(first, first + GLANCE))
+    for (let first = 0; first < all.length; first += GLANCE) {
+      // A thousand that grow at once are not a thousand fibres.
+      yield* world.buffers.calm
+      yield* glanceAtSome(all.slice(first, first + GLANCE))
+    }
   })
 
   const glanceAtSome = Effect.fnUntraced(function* (all: ReadonlyArray<TailFile>) {
@@ -166,8 +174,10 @@ const make = Effect.gen(function* () {
       const isThere = names?.has(file.spec.logName) === true
       // What is read is where it was; only a file that is not there is asked for by listing alone.
       if (modeOf(file) === "following" && !isThere) tell(file, { type: "TROUBLE" }, now)
-      if (modeOf(file) === "waiting" && !isThere) pollEnded(file, now)
-      else yield* startPoll(file, { names, facts: null })
+      if (modeOf(file) === "waiting" && !isThere) {
+        file.readAllAt = file.polledAt
+        pollEnded(file, now)
+      } else yield* startPoll(file, { names, facts: null })
     }
   })
 

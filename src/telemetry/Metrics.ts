@@ -5,7 +5,14 @@
  */
 import { Context, Effect, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
-import { APPLY_VERDICTS, LOGIN_PHASES, POLL_ANSWERS, ROLLBACK_REASONS } from "../../machines/index.ts"
+import {
+  APPLY_VERDICTS,
+  GAP_REASONS,
+  LOGIN_PHASES,
+  POLL_ANSWERS,
+  ROLLBACK_REASONS,
+  RUN_VERDICTS
+} from "../../machines/index.ts"
 
 /** How a poll of central ended: an answer of the table, or `failed` when there was none to look up in it. */
 export const POLL_OUTCOMES = [...POLL_ANSWERS, "failed"] as const
@@ -93,6 +100,31 @@ export const loginPhases = labelled(
   LOGIN_PHASES
 )
 
+export const runs = labelled(
+  counter("holdfast_runs_total", "Runs whose verdict this process wrote down."),
+  "verdict",
+  RUN_VERDICTS
+)
+
+export const runOutputBytes = Metric.counter("holdfast_run_output_bytes_total", {
+  description: "Bytes of the output of runs that were delivered.",
+  attributes: { unit: "bytes" },
+  incremental: true
+})
+
+export const runOutputLag = Metric.histogram("holdfast_run_output_lag_seconds", {
+  description: "For how long at most lines of the output of runs were there before they were delivered, by read.",
+  attributes: seconds,
+  // A file is looked at every 250 ms, 1 s or 5 s; the bounds lie around these.
+  boundaries: [0.05, 0.1, 0.2, 0.275, 0.3, 0.4, 0.6, 1, 1.1, 1.5, 2.5, 5, 5.5, 10, 30, 60, 300]
+})
+
+export const runOutputGaps = labelled(
+  counter("holdfast_run_output_gaps_total", "Parts of the output of runs that were not delivered, by reason."),
+  "reason",
+  GAP_REASONS
+)
+
 export const logLinesDropped = counter("holdfast_log_lines_dropped_total", "Log lines that could not be written.")
 
 export const buildInfo = Metric.gauge("holdfast_build_info", {
@@ -120,6 +152,9 @@ export const startAtZero = (context: Context.Context<never>): void => {
   for (const reason of ROLLBACK_REASONS) rollbacks(reason).updateUnsafe(0, context)
   for (const outcome of POLL_OUTCOMES) polls(outcome).updateUnsafe(0, context)
   for (const phase of LOGIN_PHASES) loginPhases(phase).updateUnsafe(0, context)
+  for (const verdict of RUN_VERDICTS) runs(verdict).updateUnsafe(0, context)
+  for (const reason of GAP_REASONS) runOutputGaps(reason).updateUnsafe(0, context)
+  runOutputBytes.updateUnsafe(0, context)
   logLinesDropped.updateUnsafe(0, context)
   ladderLevel.updateUnsafe(0, context)
 }

@@ -30,7 +30,7 @@ const site = <A, E>(body: (site: Site) => Effect.Effect<A, E, Scope.Scope>) =>
     const folder = yield* fs.makeTempDirectoryScoped()
     yield* fs.makeDirectory(path.join(folder, "machines"))
     for (const [name, text] of Object.entries(FILES)) yield* fs.writeFileString(path.join(folder, name), text)
-    const routes = yield* pageRoutes({
+    const { routes } = yield* pageRoutes({
       token: Redacted.make("token"),
       port: Effect.succeed(7071),
       status: Effect.die("not asked for"),

@@ -1,9 +1,9 @@
 /** The built program as real processes: central, commands, and a daemon under a loop that relaunches it. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { type Dirent, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import type { Status } from "../../src/domain/index.ts"
 import { type Ended, environment, node, script } from "../support/Program.ts"
 
@@ -101,6 +101,21 @@ export const documentFor = (url: string, more: object = {}, settings: object = {
   ...more
 })
 
+const unlessGone = <A>(read: () => ReadonlyArray<A>): ReadonlyArray<A> => {
+  try {
+    return read()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
+    throw error
+  }
+}
+
+const filesBelow = (root: string, entry: Dirent): ReadonlyArray<string> => {
+  const path = join(entry.parentPath, entry.name)
+  if (!entry.isDirectory()) return entry.isFile() ? [relative(root, path)] : []
+  return unlessGone(() => readdirSync(path, { withFileTypes: true })).flatMap((each) => filesBelow(root, each))
+}
+
 /** A home, and its daemon under a loop that relaunches it whenever it ends. */
 export class Gateway {
   readonly home: string
@@ -132,7 +147,7 @@ export class Gateway {
     const run = launch(["daemon"], this.env, this.wrapper)
     this.current = run
     this.launchedOne()
-    void this.afterwards(run.ended)
+    void this.afterwards(run)
   }
 
   /** For those who watch: a process of the daemon was started. */
@@ -141,12 +156,13 @@ export class Gateway {
   /** For those who watch: a process of the daemon ended; the next one waits for this. */
   protected async endedOne(_ended: Ended): Promise<void> {}
 
-  private async afterwards(end: Promise<Ended>): Promise<void> {
-    const ended = await end
+  private async afterwards(run: ReturnType<typeof launch>): Promise<void> {
+    const ended = await run.ended
     this.exits.push(ended)
     await this.endedOne(ended)
     if (ended.code !== 75) await sleep(20)
-    if (this.supervised) this.launchOnce()
+    // Whoever has stopped and started meanwhile has another one.
+    if (this.supervised && this.current === run) this.launchOnce()
   }
 
   get pid(): number {
@@ -217,18 +233,16 @@ export class Gateway {
     )
   }
 
-  /** Every file below the home with its content's SHA-256, and whether `needle` is in it. */
+  /** Every file below the home with its content's SHA-256, and whether `needle` is in it; not what goes meanwhile. */
   files(needle: string): ReadonlyArray<{ readonly path: string; readonly digest: string; readonly contains: boolean }> {
-    return readdirSync(this.home, { recursive: true, encoding: "utf8" })
-      .filter((path) => statSync(join(this.home, path), { throwIfNoEntry: false })?.isFile() === true)
-      .map((path) => {
-        const bytes = readFileSync(join(this.home, path))
-        return {
-          path,
-          digest: createHash("sha256").update(bytes).digest("hex"),
-          contains: bytes.includes(needle)
-        }
-      })
+    return unlessGone(() => readdirSync(this.home, { withFileTypes: true }))
+      .flatMap((entry) => filesBelow(this.home, entry))
+      .flatMap((path) => unlessGone(() => [{ path, bytes: readFileSync(join(this.home, path)) }]))
+      .map(({ bytes, path }) => ({
+        path,
+        digest: createHash("sha256").update(bytes).digest("hex"),
+        contains: bytes.includes(needle)
+      }))
   }
 
   async remove(): Promise<void> {

@@ -36,8 +36,12 @@ export class RunMachine {
   }
 
   /** `document` becomes the user's own layer. */
-  static async start(env: Environment = {}, document?: object): Promise<RunMachine> {
-    const machine = new RunMachine(new Gateway(env))
+  static async start(
+    env: Environment = {},
+    document?: object,
+    wrapper: ReadonlyArray<string> = []
+  ): Promise<RunMachine> {
+    const machine = new RunMachine(new Gateway(env, wrapper))
     if (document !== undefined) writeFileSync(join(machine.gateway.home, "config.json"), JSON.stringify(document))
     machine.gateway.start()
     await machine.up()

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { namespace, noMounts } from "../runs/OwnVolume.ts"
 import { RunMachine } from "./RunMachine.ts"
 import { eventually, sleep } from "./Processes.ts"
 
@@ -95,8 +96,21 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
       (await machine.ask("GET", `/runs/${id}/log`)).status === 404 ? true : undefined
     )
     expect(await machine.view(id)).toMatchObject({ verdict: "succeeded", output: { lines: 1 } })
-    const left = readdirSync(join(machine.gateway.home, "state", "runs"), { recursive: true, encoding: "utf8" })
-    expect(left.filter((path) => path.includes(id))).toEqual([`records/${id}.json`])
+    // Its log goes first.
+    const left = () => machine.gateway.files("").flatMap(({ path }) => (path.includes(id) ? [path] : []))
+    await eventually("nothing else is left", () => (left().length === 1 ? true : undefined))
+    expect(left()).toEqual([`state/runs/records/${id}.json`])
+  })
+
+  it.concurrent("answers who follows it before it has written anything", async () => {
+    const id = await machine.sh("sleep 100", alone())
+    const asked = performance.now()
+    const response = await fetch(`${await machine.up()}/runs/${id}/log`, {
+      headers: { authorization: `Bearer ${machine.token}`, accept: "text/event-stream" }
+    })
+    expect([response.status, performance.now() - asked < 3_000]).toEqual([200, true])
+    await response.body?.cancel()
+    await machine.ask("POST", `/runs/${id}/cancel`)
   })
 
   it.concurrent("is refused with an id that a path could be made of", async () => {
@@ -128,6 +142,37 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect([range.status, range.body]).toEqual([206, "234"])
     expect((await machine.ask("GET", `/runs/${id}/log?from=99`)).status).toBe(416)
     expect((await machine.ask("GET", `/runs/${id}/log?from=-1`)).status).toBe(422)
+  })
+})
+
+describe("a document that allows more than one run of an agent", { timeout: 60_000 }, () => {
+  it("has so many at the same time, and lets the others wait", async () => {
+    const plugins = [{ name: "@holdfast/runs", config: { concurrency: 2 } }]
+    const two = await RunMachine.start({}, { version: 2, plugins })
+    try {
+      const ids = [await two.sh("sleep 1"), await two.sh("sleep 1"), await two.sh("sleep 1")]
+      await Promise.all([two.state(ids[0] ?? "", "live"), two.state(ids[1] ?? "", "live")])
+      expect((await two.view(ids[2] ?? "")).state).toBe("queued")
+      for (const id of ids) expect(await two.ended(id)).toMatchObject({ verdict: "succeeded" })
+    } finally {
+      await two.gateway.remove()
+    }
+  })
+})
+
+describe.skipIf(noMounts !== null)("a volume that is full", { timeout: 60_000 }, () => {
+  it("costs a run neither its status nor its verdict, and what is missing is told", async () => {
+    const mount = `d="$HOLDFAST_HOME/state/runs/run-logs"; mkdir -p "$d"; mount -t tmpfs -o size=128k none "$d" && exec "$@"`
+    const full = await RunMachine.start({}, undefined, [...namespace, "/bin/sh", "-c", mount, "sh"])
+    try {
+      const id = await full.sh("head -c 300000 /dev/zero | tr '\\0' x; exit 3")
+      const view = await full.ended(id, 40_000)
+      expect(view).toMatchObject({ verdict: "failed", exit_code: 3, output: { end: "incomplete", gaps: [] } })
+      expect(view.output.bytes).toBeGreaterThan(80_000)
+      expect(view.message).toContain("exit code 3")
+    } finally {
+      await full.gateway.remove()
+    }
   })
 })
 
@@ -163,6 +208,19 @@ describe("a daemon that is killed", { timeout: 60_000 }, () => {
     await sleep(2_000)
     machine.gateway.start()
     expect(await machine.ended(id)).toMatchObject({ verdict: "succeeded", output: { lines: 1, end: "complete" } })
+  })
+
+  it("takes work up whose record cannot be read, and says so", async () => {
+    const id = await machine.sh("sleep 3; echo done; exit 4", { agentId: "no-record" })
+    await machine.state(id, "live")
+    await machine.gateway.stop()
+    const records = join(machine.gateway.home, "state", "runs", "records")
+    writeFileSync(join(records, `${id}.json`), "{")
+    machine.gateway.start()
+    expect(await machine.ended(id)).toMatchObject({ verdict: "failed", exit_code: 4, output: { lines: 1 } })
+    expect(await machine.log(id)).toBe("done\n")
+    expect(readdirSync(records).filter((name) => name.startsWith(id))).toHaveLength(2)
+    expect(machine.gateway.log).toContain("run_without_record")
   })
 
   it("says that work is lost whose process was killed with all of its group, and guesses no outcome", async () => {

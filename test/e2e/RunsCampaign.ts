@@ -1,20 +1,24 @@
 /**
- * Many runs at once over restarts of the daemon: `node test/e2e/RunsCampaign.ts [RUNS] [SECONDS] [KILLS]`, by default 144
- * runs for five minutes, and three times `kill -9`.
+ * Many runs at once over restarts of the daemon: `node test/e2e/RunsCampaign.ts [RUNS] [SECONDS] [KILLS] [BACKEND]`, by
+ * default 144 runs for five minutes, and three times `kill -9`, on the backend `local`; with `kubernetes` as Jobs of a
+ * stand-in cluster.
  *
  * Each run is a light writer, a line a second, with a burst of 50 lines a second for five seconds; every line says when it
  * was written. A client follows each run over the API, over as many connections as it takes. At the end every byte is
  * looked for: delivered, or told as a gap; and every verdict is held against the exit code that the writer had.
  */
 import { createHash } from "node:crypto"
-import { readFileSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { RunView } from "../../src/domain/index.ts"
+import { KubernetesStandIn } from "../runs/kubernetes/KubernetesStandIn.ts"
 import { node } from "../support/Program.ts"
 import { eventually, sleep } from "./Processes.ts"
 import { LogReader, RunMachine } from "./RunMachine.ts"
 
-const [runs = 144, seconds = 300, kills = 3] = process.argv.slice(2).map(Number)
+const [runs = 144, seconds = 300, kills = 3] = process.argv.slice(2, 5).map(Number)
+const onCluster = process.argv[5] === "kubernetes"
 
 const WRITER = `
 const [seconds, burstAt, code] = process.argv.slice(2).map(Number)
@@ -50,8 +54,33 @@ class TimedReader extends LogReader {
 const quantile = (sorted: ReadonlyArray<number>, part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 
-const machine = await RunMachine.start()
+const directory = mkdtempSync(join(tmpdir(), "holdfast-campaign-"))
+const cluster = onCluster ? await KubernetesStandIn.start({ directory: join(directory, "cluster") }) : null
+const volume = join(directory, "volume")
+cluster?.addClaim("shared", volume)
+const machine = await RunMachine.start(
+  {},
+  cluster === null
+    ? undefined
+    : {
+        version: 2,
+        plugins: [
+          {
+            name: "@holdfast/runs",
+            config: {
+              kubernetes: {
+                kubeconfig: cluster.kubeconfig,
+                image: "stand-in/agent",
+                pvc: { claim: "shared", mountPath: "/holdfast-shared" },
+                root: volume
+              }
+            }
+          }
+        ]
+      }
+)
 const { gateway } = machine
+const root = onCluster ? volume : join(gateway.home, "state", "runs")
 const script = join(gateway.home, "writer.cjs")
 writeFileSync(script, WRITER)
 
@@ -106,10 +135,9 @@ for (const { code, id } of plan) {
   const view = views.get(id)
   const reader = readers.get(id)
   if (view === undefined || reader === undefined) continue
-  const file = readFileSync(join(gateway.home, "state", "runs", "run-logs", "c1", `agent-${id}`, `${id}.pod.ndjson`))
-  const record = JSON.parse(
-    readFileSync(join(gateway.home, "state", "runs", "run-logs", "c1", `agent-${id}`, `${id}.pod.exit`), "utf8")
-  ) as { readonly sha256: string }
+  const output = join(root, "run-logs", "c1", `agent-${id}`)
+  const file = readFileSync(join(output, `${id}.pod.ndjson`))
+  const record = JSON.parse(readFileSync(join(output, `${id}.pod.exit`), "utf8")) as { readonly sha256: string }
   const written = createHash("sha256").update(file).digest("hex")
   bytes += file.length
   lines += reader.lines.length
@@ -135,5 +163,8 @@ console.log(
     wrong.length === 0 ? "every byte delivered once, every verdict right" : wrong.join("\n")
   ].join("\n")
 )
+if (cluster !== null) console.log(`Jobs made: ${cluster.objects.created.jobs}`)
 await gateway.remove()
+await cluster?.close()
+rmSync(directory, { recursive: true, force: true })
 process.exit(wrong.length === 0 && adopted === runs * kills ? 0 : 1)

@@ -22,25 +22,27 @@ const listening = Effect.gen(function* () {
   return { events, ended, heard, fiber }
 })
 
+const lives = expect.stringMatching(/^: .*\n\n$/)
+
 describe("server-sent events", () => {
   it.effect("are named, and hold one line of JSON", () =>
     Effect.gen(function* () {
       const { events, heard } = yield* listening
       yield* Queue.offer(events, { event: "hello", data: { text: "two\nlines", pid: 1 } })
       yield* pass(0)
-      expect(heard).toEqual(['event: hello\ndata: {"text":"two\\nlines","pid":1}\n\n'])
+      expect(heard).toEqual([lives, 'event: hello\ndata: {"text":"two\\nlines","pid":1}\n\n'])
     })
   )
 
-  it.effect("say every 15 seconds that the connection lives", () =>
+  it.effect("say at once and every 15 seconds that the connection lives", () =>
     Effect.gen(function* () {
       const { heard } = yield* listening
       yield* pass(14_999)
-      expect(heard).toEqual([])
+      expect(heard).toEqual([lives])
       yield* pass(1)
-      expect(heard).toEqual([expect.stringMatching(/^: .*\n\n$/)])
+      expect(heard).toEqual([lives, lives])
       yield* pass(30_000)
-      expect(heard).toHaveLength(3)
+      expect(heard).toHaveLength(4)
     })
   )
 
@@ -58,7 +60,7 @@ describe("server-sent events", () => {
   it.effect("end with what they tell of", () =>
     Effect.gen(function* () {
       const texts = yield* Stream.runCollect(eventText(Stream.make({ event: "a", data: 1 }), Effect.never))
-      expect([...texts]).toEqual(["event: a\ndata: 1\n\n"])
+      expect([...texts]).toEqual([lives, "event: a\ndata: 1\n\n"])
     })
   )
 })

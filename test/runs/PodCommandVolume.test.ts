@@ -2,24 +2,11 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, vi } from "vitest"
-import { filesBesideLog } from "../../src/runs/index.ts"
+import { noMounts, onTmpfs, taken } from "./OwnVolume.ts"
 import { hindrance, node, PodRun, sha256, sh, shells, until } from "./PodRun.ts"
 
 // They wait for time-outs of 10 and 15 s, and do nothing meanwhile.
 vi.setConfig({ maxConcurrency: 15 })
-
-/** A mount that nobody else sees, for a process and what it starts. */
-const namespace = ["unshare", "--mount", "--user", "--map-root-user"]
-
-const noMounts = (() => {
-  const found = hindrance("unshare", "tests of full and read-only volumes")
-  if (found !== null) return found
-  const tried = spawnSync(namespace[0] ?? "", [...namespace.slice(1), "mount", "-t", "tmpfs", "none", "/mnt"])
-  if (tried.status === 0) return null
-  const said = `this system lets nobody mount a tmpfs of his own (${tried.stderr.toString().trim()})`
-  console.log(`skipped: tests of full and read-only volumes: ${said}`)
-  return said
-})()
 
 const noFuse = (() => {
   const found = hindrance("bindfs", "tests of a volume that hangs")
@@ -41,31 +28,6 @@ const serverOf = (directory: string): number =>
 function isFuse(): boolean {
   return spawnSync("sh", ["-c", "test -c /dev/fuse && test -w /dev/fuse"]).status === 0
 }
-
-/** Runs in a namespace with a volume of its own and copies that out at the end. */
-const onTmpfs = (size: string, before = "", after = "") => ({
-  within: (run: PodRun) => {
-    const volume = run.paths.directory
-    return [
-      ...namespace,
-      "/bin/sh",
-      "-c",
-      `PATH='${process.env["PATH"]}'
-      mount -t tmpfs -o size=${size} none '${volume}' || exit 99
-      : > '${run.paths.log}'; printf %512s '' > '${run.paths.recordTmp}'
-      ${before}
-      PATH="$AGENT_PATH" "$@"
-      status=$?
-      ${after}
-      cp -r '${volume}' '${run.root}/taken'
-      exit $status`,
-      "sh"
-    ]
-  }
-})
-
-/** What such a volume held. */
-const taken = (run: PodRun) => filesBesideLog(join(run.root, "taken", "run-1.pod.ndjson"))
 
 const line = sh("echo line; exit 3")
 

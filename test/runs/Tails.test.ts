@@ -12,10 +12,10 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Clock, Effect, Layer, Path } from "effect"
+import { Clock, Effect, Latch, Layer, Path } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import type { EndRecord, TailOutcome } from "../../src/domain/index.ts"
-import { type Tail, type TailBatch, TailFiles, Tails } from "../../src/runs/index.ts"
+import { type Tail, type TailBatch, TailFiles, TailMeter, Tails } from "../../src/runs/index.ts"
 import { Uptime } from "../../src/statechart/index.ts"
 
 let directory = ""
@@ -149,5 +149,90 @@ describe("tailing a file on a disk", () => {
       )
     }
     expect(open()).toBeLessThanOrEqual(before + 1)
+  })
+})
+
+describe("tailing many files", () => {
+  it("reads them all when all grow at once and every third of their consumers stalls", async () => {
+    const names = Array.from({ length: 300 }, (_, index) => `log${index}`)
+    const stalls = (index: number) => index % 3 === 0
+    const texts = new Map<string, string>()
+    const all = (isSo: (name: string, index: number) => boolean) =>
+      Effect.repeat(Effect.sleep(10), { times: 1_000, until: () => names.every(isSo) })
+    for (const name of names) writeFileSync(join(directory, name), "")
+    await Effect.gen(function* () {
+      const tails = yield* Tails
+      const isOpen = Latch.makeUnsafe()
+      for (const [index, name] of names.entries()) {
+        const spec = { runId: name, directory, logName: name, recordName: `${name}.exit`, reopen: false, from: null }
+        yield* tails.open(
+          spec,
+          Effect.fnUntraced(function* (batch) {
+            if (stalls(index)) yield* isOpen.await
+            if (batch._tag === "Lines") texts.set(name, batch.lines.map(({ text }) => text).join("\n"))
+          })
+        )
+      }
+      yield* Effect.sleep(100)
+      for (const name of names) writeFileSync(join(directory, name), `${name}\n`)
+      const isThere = (name: string) => texts.get(name) === name
+      yield* all((name, index) => stalls(index) || isThere(name))
+      expect([...texts.keys()].toSorted()).toEqual(names.filter((_, index) => !stalls(index)).toSorted())
+      isOpen.openUnsafe()
+      yield* all(isThere)
+      expect(names.filter((name) => !isThere(name))).toEqual([])
+    }).pipe(Effect.scoped, Effect.provide(layer), Effect.runPromise)
+  })
+
+  it("tells the meter of those that are metered: bytes, lag and gaps", async () => {
+    const told = { bytes: 0, gaps: [] as Array<string>, lags: [] as Array<number> }
+    const meter = Layer.succeed(TailMeter, {
+      delivered: (bytes, lagMs) => {
+        told.bytes += bytes
+        told.lags.push(lagMs)
+      },
+      gap: (reason) => void told.gaps.push(reason)
+    })
+    await Effect.gen(function* () {
+      const tails = yield* Tails
+      const spec = { runId: "r", directory, logName: "log", recordName: "exit", reopen: false, from: null }
+      const metered = yield* tails.open({ ...spec, isMetered: true }, () => Effect.void)
+      yield* tails.open(spec, () => Effect.void)
+      writeFileSync(log(), "one\ntwo")
+      yield* Effect.repeat(Effect.sleep(5), { times: 1_000, until: () => told.bytes === 4 })
+      writeFileSync(join(directory, "next"), "new\n")
+      renameSync(join(directory, "next"), log())
+      yield* Effect.repeat(Effect.sleep(5), { times: 1_000, until: () => told.bytes === 8 })
+      const record = { ...recordOf("new\nand more\n"), volume_error: "No space left on device" }
+      yield* metered.drain({ record, ended: true })
+      expect((yield* metered.settled).end).toBe("incomplete")
+    }).pipe(Effect.scoped, Effect.provide(Layer.provide(layer, meter)), Effect.runPromise)
+    expect(told.bytes).toBe(8)
+    expect(told.gaps).toEqual(["replaced", "unreadable"])
+    expect(told.lags.every((ms) => ms > 0 && ms < 5_000)).toBe(true)
+  })
+
+  it("reads what is there once, however many wait for a buffer", async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `log${index}`)
+    const text = `${"x".repeat(99)}\n`.repeat(5_000)
+    const told = { bytes: 0, reads: 0 }
+    const meter = Layer.succeed(TailMeter, {
+      delivered: (bytes) => {
+        told.bytes += bytes
+        told.reads++
+      },
+      gap: () => {}
+    })
+    for (const name of names) writeFileSync(join(directory, name), text)
+    await Effect.gen(function* () {
+      const tails = yield* Tails
+      for (const name of names) {
+        const spec = { runId: name, directory, logName: name, recordName: `${name}.exit`, reopen: false, from: null }
+        yield* tails.open({ ...spec, isMetered: true }, () => Effect.void)
+      }
+      yield* Effect.repeat(Effect.sleep(10), { times: 1_000, until: () => told.bytes === names.length * text.length })
+    }).pipe(Effect.scoped, Effect.provide(Layer.provide(layer, meter)), Effect.runPromise)
+    expect(told.bytes).toBe(names.length * text.length)
+    expect(told.reads).toBeLessThan(2 * names.length)
   })
 })

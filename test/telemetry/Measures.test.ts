@@ -179,4 +179,42 @@ describe("what machines do becomes figures:", () => {
       }
     })
   )
+
+  it.effect("a run counts when its verdict is written down, and not again when it is taken up with it", () =>
+    Effect.gen(function* () {
+      const { move, value } = yield* listening
+      const visible = { verdict: "failed" }
+      move("run", "judging", "recording", { visible })
+      move("run", "recording", "recordingAgain", { visible })
+      move("run", "recordingAgain", "recording", { visible })
+      move("run", "recording", "cleaning", { visible })
+      move("run", "cleaning", "cleaningAgain", { visible })
+      move("run", "cleaningAgain", "cleaning", { visible })
+      move("run", "", "cleaning", { visible: { verdict: "succeeded" } })
+      for (const [verdict, times] of [
+        ["failed", 1],
+        ["succeeded", 0],
+        ["unknown", 0]
+      ] as const) {
+        assert.strictEqual(yield* value("holdfast_runs_total", { verdict }), times, verdict)
+      }
+    })
+  )
+
+  it.effect("output of runs is counted in bytes, its lag by read, its gaps by reason", () =>
+    Effect.gen(function* () {
+      const { measures, value } = yield* listening
+      assert.strictEqual(yield* value("holdfast_run_output_bytes_total"), 0)
+      assert.isUndefined(yield* value("holdfast_run_output_lag_seconds_count"))
+      measures.output.delivered(1_000, 260)
+      measures.output.delivered(24, 4_000)
+      measures.output.gap("replaced")
+      assert.strictEqual(yield* value("holdfast_run_output_bytes_total"), 1_024)
+      assert.strictEqual(yield* value("holdfast_run_output_lag_seconds_count"), 2)
+      assert.closeTo((yield* value("holdfast_run_output_lag_seconds_sum")) ?? 0, 4.26, 1e-9)
+      assert.strictEqual(yield* value("holdfast_run_output_lag_seconds_bucket", { le: "0.275" }), 1)
+      assert.strictEqual(yield* value("holdfast_run_output_gaps_total", { reason: "replaced" }), 1)
+      assert.strictEqual(yield* value("holdfast_run_output_gaps_total", { reason: "truncated" }), 0)
+    })
+  )
 })

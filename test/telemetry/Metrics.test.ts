@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ROLLBACK_REASONS } from "../../machines/index.ts"
+import { GAP_REASONS, ROLLBACK_REASONS } from "../../machines/index.ts"
 import { reply } from "../central/StandIn.ts"
 import { apiOf, running, scoped, startDaemon } from "../daemon/Daemon.ts"
 import { request, sendRaw } from "../http/RawHttp.ts"
@@ -162,6 +162,42 @@ describe("GET /metrics", () => {
           assert.closeTo(when, Date.now() / 1_000, 30)
           yield* daemon.kill("SIGTERM")
           yield* daemon.ended
+        }
+      })
+    )
+  )
+
+  it.live("counts a run, and what it wrote, once, whoever else reads it", () =>
+    scoped((home) =>
+      Effect.gen(function* () {
+        const daemon = yield* startDaemon(home)
+        const { port, token } = apiOf(home, yield* daemon.until(running))
+        const authorization = `Bearer ${token}`
+        const run = {
+          companyId: "c",
+          agentId: "a",
+          runId: "r",
+          prompt: "",
+          retain: true,
+          command: { kind: "exec", argv: ["sh", "-c", "echo one; sleep 1; echo three; exit 3"] }
+        }
+        const submitted = yield* Effect.promise(() =>
+          sendRaw(port, request("POST /runs", { authorization }, JSON.stringify(run)))
+        )
+        assert.strictEqual(submitted.status, 201)
+        const log = yield* ask(home, daemon, "GET /runs/r/log", { accept: "text/event-stream" })
+        assert.include(log.body, "three")
+        const read = Effect.map(ask(home, daemon, "GET /metrics"), ({ body }) => parseExposition(body))
+        const families = yield* Effect.repeat(Effect.delay(read, 50), {
+          times: 200,
+          until: (seen) => valueOf(seen, "holdfast_runs_total", { verdict: "failed" }) === 1
+        })
+        assert.strictEqual(valueOf(families, "holdfast_runs_total", { verdict: "failed" }), 1)
+        assert.strictEqual(valueOf(families, "holdfast_runs_total", { verdict: "succeeded" }), 0)
+        assert.strictEqual(valueOf(families, "holdfast_run_output_bytes_total"), 10)
+        assert.strictEqual(valueOf(families, "holdfast_run_output_lag_seconds_count"), 2)
+        for (const reason of GAP_REASONS) {
+          assert.strictEqual(valueOf(families, "holdfast_run_output_gaps_total", { reason }), 0)
         }
       })
     )

@@ -29,7 +29,11 @@ export const ANNOTATIONS = {
   runId: `${OURS}/run-id`,
   logPath: `${OURS}/log-path`,
   adapterType: `${OURS}/adapter-type`,
-  agentName: `${OURS}/agent-name`
+  agentName: `${OURS}/agent-name`,
+  command: `${OURS}/command`,
+  retain: `${OURS}/retain`,
+  /** Which daemon made it: another one of the same namespace leaves it alone. */
+  owner: `${OURS}/owner`
 } as const
 
 const MANAGED_BY = "holdfast"

@@ -48,6 +48,10 @@ export interface JobFacts {
   readonly adapterType?: string
   readonly agentName?: string
   readonly taskId?: string
+  /** In the pod; left out: its scratch. */
+  readonly workingDir?: string
+  /** Which daemon asks for it. */
+  readonly owner?: string
 }
 
 /** Everything that a Job is made of. */
@@ -103,7 +107,10 @@ const annotationsOf = ({ facts, logPath, settings, work }: JobParts): Record<str
   ...identityAnnotations(work),
   [ANNOTATIONS.logPath]: logPath,
   [ANNOTATIONS.adapterType]: facts.adapterType ?? work.request.command.kind,
-  ...(facts.agentName === undefined ? {} : { [ANNOTATIONS.agentName]: facts.agentName })
+  [ANNOTATIONS.command]: work.request.command.kind,
+  [ANNOTATIONS.retain]: String(work.request.retain === true),
+  ...(facts.agentName === undefined ? {} : { [ANNOTATIONS.agentName]: facts.agentName }),
+  ...(facts.owner === undefined ? {} : { [ANNOTATIONS.owner]: facts.owner })
 })
 
 /** Puts the prompt where the agent reads it, in no list of processes and in no environment but its own. */
@@ -141,7 +148,7 @@ const placementOf = (settings: KubernetesSettings) => ({
 
 /** The Job of a run. */
 export const jobOf = (parts: JobParts): V1Job => {
-  const { claim, command, name, settings, work } = parts
+  const { claim, command, facts, name, settings, work } = parts
   const secret = needsSecret(work)
   const labels = labelsOf(parts)
   const annotations = annotationsOf(parts)
@@ -191,7 +198,7 @@ export const jobOf = (parts: JobParts): V1Job => {
               command: ["sh", "-c"],
               args: [literally(command)],
               env: envOf(work),
-              workingDir: SCRATCH,
+              workingDir: facts.workingDir ?? SCRATCH,
               terminationMessagePath: TERMINATION_LOG,
               terminationMessagePolicy: "File",
               volumeMounts: [

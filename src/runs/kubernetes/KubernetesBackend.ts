@@ -14,7 +14,7 @@ import { jobParts } from "./JobParts.ts"
 import { type JobFacts, jobOf, needsSecret, secretOf } from "./JobSpec.ts"
 import { KubernetesClient } from "./KubernetesClient.ts"
 import type { KubernetesError } from "./KubernetesErrors.ts"
-import { idsOf, type JobSeen } from "./KubernetesObjects.ts"
+import { foundOf, type JobSeen } from "./KubernetesObjects.ts"
 import type { KubernetesSettings } from "./KubernetesSettings.ts"
 import { makeKubernetesWatch } from "./KubernetesWatch.ts"
 import { observeWork } from "./KubernetesWork.ts"
@@ -28,13 +28,17 @@ const FIRST_LOOK = "5 seconds"
 /** What an embedding host says beyond the settings. */
 export interface KubernetesOptions {
   readonly settings: KubernetesSettings
-  readonly factsOf?: (work: Work) => JobFacts
+  readonly factsOf?: (work: Work) => Omit<JobFacts, "owner">
+  /** What the Job of a run is made by, where runs differ: image, resources, nodes. Cluster and volume are the same. */
+  readonly settingsOf?: (work: Work) => KubernetesSettings
+  /** Whose Jobs it lists: those of another name belong to another daemon. */
+  readonly owner?: string
 }
 
 export class KubernetesBackend extends Context.Service<KubernetesBackend, Backend>()(
   "holdfast/runs/kubernetes/KubernetesBackend"
 ) {
-  static readonly layer = ({ factsOf = () => ({}), settings }: KubernetesOptions) =>
+  static readonly layer = ({ factsOf = () => ({}), owner, settings, settingsOf = () => settings }: KubernetesOptions) =>
     Layer.effect(
       KubernetesBackend,
       Effect.gen(function* () {
@@ -102,8 +106,32 @@ export class KubernetesBackend extends Context.Service<KubernetesBackend, Backen
           return yield* later(`the Secret ${name} has not become its Job's`)
         })
 
+        /** The name that the Job has: another one than today's settings give it, if they were others. */
+        const nameOf = Effect.fnUntraced(function* (run: RunIds) {
+          const { sight } = yield* watched.sight(run)
+          return sight.job?.metadata.name ?? (yield* jobName(settings.kind, run))
+        })
+
+        const ownJob = Effect.fnUntraced(function* (run: RunIds) {
+          const job = yield* client.readJob(yield* nameOf(run))
+          return Option.filter(job, (known) => isOf(known, run))
+        })
+
+        /** Output or a record on the volume: a Job of this run was there, whatever has become of it. */
+        const leftTraces = Effect.fnUntraced(function* (work: Work) {
+          const log = yield* Effect.orDie(buildPodLogPath(roots.here, work))
+          const { directory, logName, recordName } = placeOf(log, path)
+          const names = yield* Effect.orElseSucceed(fs.readDirectory(directory), (): ReadonlyArray<string> => [])
+          if (names.includes(recordName)) return true
+          const info = yield* Effect.option(fs.stat(path.join(directory, logName)))
+          return Option.exists(info, ({ size }) => size > 0)
+        })
+
         const start: Backend["start"] = Effect.fn("KubernetesBackend.start")(function* (work) {
-          const parts = yield* jobParts({ claim: yield* claim, facts: factsOf(work), settings, work })
+          // It was started by a process that did not live to say so, and its Job is gone since: not once more.
+          if ((yield* leftTraces(work)) && Option.isNone(yield* patiently(ownJob(work), START_PATIENCE_MS))) return
+          const facts = { ...factsOf(work), ...(owner === undefined ? {} : { owner }) }
+          const parts = yield* jobParts({ claim: yield* claim, facts, settings: settingsOf(work), work })
           const large = needsSecret(work)
           if (large) {
             const ours = Effect.catchIf(client.createSecret(secretOf(parts)), isConflict, () => Effect.void)
@@ -121,18 +149,7 @@ export class KubernetesBackend extends Context.Service<KubernetesBackend, Backen
           if (large) yield* giveSecret(job)
         })
 
-        /** The name that the Job has: another one than today's settings give it, if they were others. */
-        const nameOf = Effect.fnUntraced(function* (run: RunIds) {
-          const { sight } = yield* watched.sight(run)
-          return sight.job?.metadata.name ?? (yield* jobName(settings.kind, run))
-        })
-
         const watch = observeWork({ claim: Ref.get(found), client, fs, nameOf, path, place, settings, watched })
-
-        const ownJob = Effect.fnUntraced(function* (run: RunIds) {
-          const job = yield* client.readJob(yield* nameOf(run))
-          return Option.filter(job, (known) => isOf(known, run))
-        })
 
         const stop: Backend["stop"] = Effect.fn("KubernetesBackend.stop")(function* (work) {
           const job = yield* patiently(ownJob(work), 0)
@@ -161,7 +178,7 @@ export class KubernetesBackend extends Context.Service<KubernetesBackend, Backen
         })
 
         const list: Backend["list"] = patiently(client.list("jobs", ourSelector(settings.instance)), 0).pipe(
-          Effect.map(({ items }) => items.flatMap((job) => Option.toArray(idsOf(job)))),
+          Effect.map(({ items }) => items.flatMap((job) => Option.toArray(foundOf(job, owner)))),
           Effect.withSpan("KubernetesBackend.list")
         )
 

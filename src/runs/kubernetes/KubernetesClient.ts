@@ -8,7 +8,7 @@
 import type * as Library from "@kubernetes/client-node"
 import { Cause, Config, Context, Effect, Layer, Option, Predicate, Queue, Schema, Stream } from "effect"
 import { answerError, type KubernetesError, thrownError, unanswered, unreadable } from "./KubernetesErrors.ts"
-import { ClaimSeen, JobSeen, OwnPod, PodSeen, SecretSeen } from "./KubernetesObjects.ts"
+import { AccessSeen, ClaimSeen, JobSeen, OwnPod, PodSeen, type Right, SecretSeen } from "./KubernetesObjects.ts"
 import { type KubernetesSettings, KubernetesSettingsInvalid } from "./KubernetesSettings.ts"
 
 /** One answer, whole. */
@@ -57,6 +57,8 @@ export class KubernetesClient extends Context.Service<
     readonly readPod: (name: string) => Asked<Option.Option<OwnPod>>
     /** `Pending`, `Bound`, `Lost`; none if there is no such claim. */
     readonly claimPhase: (name: string) => Asked<Option.Option<string>>
+    /** Whether the account that asks has a right. */
+    readonly may: (right: Right) => Asked<boolean>
     readonly list: <K extends SeenKind>(kind: K, selector: string) => Asked<Listed<K>>
     /** Ends when the server ends it. */
     readonly watch: <K extends SeenKind>(
@@ -361,6 +363,16 @@ const makeClient = (library: typeof Library, config: Library.KubeConfig, namespa
           core.readNamespacedPod({ namespace, name }, options(signal))
         )
       )
+    ),
+    may: Effect.fn("KubernetesClient.may")(({ group, resource, verb }) =>
+      read(`it cannot be asked whether one may ${verb} ${resource}`, AccessSeen, (signal) =>
+        config
+          .makeApiClient(library.AuthorizationV1Api)
+          .createSelfSubjectAccessReview(
+            { body: { spec: { resourceAttributes: { namespace, verb, group, resource } } } },
+            options(signal)
+          )
+      ).pipe(Effect.map(({ status }) => status.allowed))
     ),
     claimPhase: Effect.fn("KubernetesClient.claimPhase")((name) =>
       ifThere(

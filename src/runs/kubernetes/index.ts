@@ -1,8 +1,11 @@
 /** Runs as Jobs of a Kubernetes cluster. */
+export { patiently } from "./Asking.ts"
 export { jobName } from "./JobNames.ts"
 export { renderJob } from "./JobParts.ts"
-export { jobOf, type JobFacts, type JobParts, jobProblem, needsSecret, secretOf } from "./JobSpec.ts"
+export { jobOf, type JobFacts, type JobParts, jobProblem, needsSecret, SCRATCH_PATHS, secretOf } from "./JobSpec.ts"
 export { KubernetesBackend, type KubernetesOptions } from "./KubernetesBackend.ts"
 export { KubernetesClient } from "./KubernetesClient.ts"
 export { KubernetesError } from "./KubernetesErrors.ts"
+export type { OwnPod, Right } from "./KubernetesObjects.ts"
 export { type KubernetesSettings, KubernetesSettingsInvalid, readKubernetesSettings } from "./KubernetesSettings.ts"
+export { claimOf, rootsOf } from "./SharedVolume.ts"

@@ -51,12 +51,13 @@ export interface Stage {
 export interface StageOptions extends Partial<StandInOptions> {
   readonly settings?: Readonly<Record<string, unknown>>
   readonly factsOf?: KubernetesOptions["factsOf"]
+  readonly owner?: string
 }
 
 /** Runs a test on a stage of its own. */
 export const onStage = <A, E>(
   play: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>,
-  { factsOf, settings = {}, ...options }: StageOptions = {}
+  { factsOf, owner, settings = {}, ...options }: StageOptions = {}
 ): Promise<A> =>
   Effect.gen(function* () {
     const directory = yield* Effect.acquireRelease(
@@ -80,7 +81,11 @@ export const onStage = <A, E>(
       const said = Object.entries(written).filter(([, value]) => value !== undefined)
       const read = yield* readKubernetesSettings(Object.fromEntries(said))
       const context = yield* Layer.build(
-        KubernetesBackend.layer({ settings: read, ...(factsOf === undefined ? {} : { factsOf }) }).pipe(
+        KubernetesBackend.layer({
+          settings: read,
+          ...(factsOf === undefined ? {} : { factsOf }),
+          ...(owner === undefined ? {} : { owner })
+        }).pipe(
           Layer.provide(KubernetesClient.layer(read)),
           Layer.provide(DurableFiles.layer),
           Layer.provideMerge(NodeServices.layer)

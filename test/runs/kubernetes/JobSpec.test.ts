@@ -68,6 +68,8 @@ describe("labels and annotations", () => {
         [ANNOTATIONS.companyId]: "acme",
         [ANNOTATIONS.agentId]: "writer",
         [ANNOTATIONS.runId]: "run-1",
+        [ANNOTATIONS.command]: "exec",
+        [ANNOTATIONS.retain]: "false",
         [ANNOTATIONS.logPath]: `${MOUNT}/run-logs/acme/writer/run-1.pod.ndjson`,
         [ANNOTATIONS.adapterType]: "opencode_k8s",
         [ANNOTATIONS.agentName]: "Write-r, the 1st"

@@ -54,6 +54,7 @@ const withAway = <A, E>(
       deleteSecret: () => answer(undefined),
       readPod: () => answer(Option.none()),
       claimPhase: () => answer(Option.none()),
+      may: () => answer(true),
       list: (kind) => {
         if (vanished) return Effect.succeed({ items: [], resourceVersion: "1" })
         return answer({ items: (kind === "jobs" ? [jobSeen] : []) as never, resourceVersion: "1" })
@@ -106,6 +107,7 @@ describe("an API that is away for ten minutes", () => {
     withAway((backend, present, asked) =>
       Effect.gen(function* () {
         const first = yield* Effect.forkChild(backend.start(work))
+        yield* filesAreRead
         yield* TestClock.adjust("10 minutes")
         yield* Ref.set(present, true)
         yield* TestClock.adjust("30 seconds")
@@ -113,6 +115,7 @@ describe("an API that is away for ten minutes", () => {
         yield* Ref.set(present, false)
         const before = yield* Ref.get(asked)
         const second = yield* Effect.forkChild(Effect.flip(backend.start(work)))
+        yield* filesAreRead
         yield* TestClock.adjust("12 minutes")
         expect(yield* Fiber.join(second)).toMatchObject({ _tag: "BackendFailed", message: "nobody answers" })
         // Every ten seconds at most, and the watches of jobs and pods are quiet.

@@ -143,12 +143,49 @@ describe("names, adoption and cleaning", () => {
         yield* backend.start(work)
         const other = yield* restarted
         yield* other.start(work)
-        expect(yield* other.list).toEqual([{ companyId: "acme", agentId: "writer", runId: "r1" }])
+        expect(yield* other.list).toEqual([
+          { companyId: "acme", agentId: "writer", runId: "r1", command: "exec", retain: false }
+        ])
         const both = yield* Effect.all([ended, other.watch(work, Effect.void)], { concurrency: 2 })
         expect(both).toEqual([exited(0), exited(0)])
         expect(standIn.jobs()).toHaveLength(1)
         expect(standIn.pods()).toHaveLength(1)
       })
+    ))
+
+  it("does not start a run again that has left something on the volume, and tells its end by the record", () =>
+    onStage(({ backend, restarted, standIn }) =>
+      Effect.gen(function* () {
+        const work = workOf("r1", "echo once; exit 5")
+        yield* runToEnd(backend, work)
+        for (const job of standIn.jobs()) standIn.objects.remove("jobs", job)
+        for (const pod of standIn.pods()) standIn.objects.remove("pods", pod)
+        const other = yield* restarted
+        yield* other.start(work)
+        expect(yield* other.watch(work, Effect.void)).toEqual(exited(5))
+        expect(standIn.objects.created).toMatchObject({ jobs: 1, pods: 1 })
+      })
+    ))
+
+  it("lists no work of another daemon, nor what is kept of ended runs", () =>
+    onStage(
+      ({ backend, restarted, standIn }) =>
+        Effect.gen(function* () {
+          yield* begin(backend, workOf("running", "sleep 30", { retain: true }))
+          const kept = workOf("kept", "true", { retain: true })
+          yield* runToEnd(backend, kept)
+          yield* backend.clean(kept, { retain: true })
+          yield* begin(backend, workOf("other", "sleep 30"))
+          const other = standIn.jobs().find(({ metadata }) => metadata.name.includes("other"))
+          standIn.objects.change(
+            "jobs",
+            other,
+            ({ metadata }) => void (metadata.annotations["holdfast/owner"] = "another-daemon")
+          )
+          const listed = yield* Effect.flatMap(restarted, ({ list }) => list)
+          expect(listed.map(({ retain, runId }) => [runId, retain])).toEqual([["running", true]])
+        }),
+      { owner: "this-daemon" }
     ))
 
   it("does not take another run's Job of the same name for its own, nor removes it", () =>

@@ -36,6 +36,7 @@ export interface Fault {
 }
 
 const TOKEN = "stand-in-token"
+const ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 const ROUTE =
   /^\/(?:api|apis\/batch)\/v1\/namespaces\/([^/]+)\/(jobs|pods|secrets|persistentvolumeclaims)(?:\/([^/]+))?$/
 
@@ -54,6 +55,8 @@ export class KubernetesStandIn {
   readonly namespace: string
   readonly claims = new Map<string, string>()
   readonly imageProblems = new Map<string, string>()
+  /** Rights that whoever asks does not have, as `create jobs`. */
+  readonly forbidden = new Set<string>()
   readonly requests: Array<Request> = []
   readonly faults: Array<Fault> = []
   private readonly directory: string
@@ -164,8 +167,15 @@ export class KubernetesStandIn {
     for await (const chunk of request) chunks.push(chunk)
     const [, namespace = "", kind, name] = ROUTE.exec(url.pathname) ?? []
     try {
-      if (kind === undefined) throw new Refusal(404, "NotFound", "the server could not find the requested resource")
+      if (kind === undefined && url.pathname !== ACCESS) {
+        throw new Refusal(404, "NotFound", "the server could not find the requested resource")
+      }
       if (request.headers.authorization !== `Bearer ${TOKEN}`) throw new Refusal(401, "Unauthorized", "Unauthorized")
+      if (kind === undefined) {
+        const review = JSON.parse(Buffer.concat(chunks).toString("utf8"))
+        const { resource, verb } = review.spec.resourceAttributes
+        return send(response, 201, { ...review, status: { allowed: !this.forbidden.has(`${verb} ${resource}`) } })
+      }
       const seen: Request = {
         method: request.method ?? "GET",
         kind: kind as Kind,

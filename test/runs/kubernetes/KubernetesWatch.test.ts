@@ -47,6 +47,7 @@ const scripted = Effect.fnUntraced(function* (script: {
     deleteSecret: () => nothing,
     readPod: () => nothing,
     claimPhase: () => nothing,
+    may: () => nothing,
     list: <K extends SeenKind>(kind: K) => {
       const items: Seen[K][] = [{ jobs: job, pods: pod }[kind]]
       return Effect.as(note(`list ${kind}`), { items, resourceVersion: "7" })
