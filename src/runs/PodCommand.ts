@@ -83,8 +83,8 @@ export const checkedPodCommand = (spec: PodCommandSpec): Effect.Effect<string, P
 const FIRST = `trap 'hf_t=1; [ -z "$hf_a" ] || hf_pass' TERM INT HUP; hf_a= hf_o= hf_v=`
 
 /**
- * `wait` answers early when a TERM comes: then the agent is looked at until it is gone or its grace is over. A `wait` for
- * what was waited for answers 127; then the first answer was the agent's.
+ * `wait` answers early when a TERM comes: then the agent is looked at until it is gone or its grace is over. A second
+ * `wait` for what was waited for gives the same answer, as long as no process was started in between.
  */
 const main = String.raw`
 hf_pass() {
@@ -98,17 +98,15 @@ hf_ended() {
     [ -n "$hf_t" ] || return
   fi
   [ -e "$hf_d/term" ] || hf_pass
-  hf_i=0 hf_c=
+  hf_i=0
   while kill -0 "$hf_a"; do
-    hf_c=1
     [ "$hf_i" -lt $((hf_grace * hf_per)) ] || { kill -KILL "$hf_a"; break; }
     sleep "$hf_fast"
     hf_i=$((hf_i + 1))
   done
   trap '' TERM INT HUP
   wait "$hf_a"
-  hf_i=$?
-  [ "$hf_i" -eq 127 ] && [ -z "$hf_c" ] || hf_s=$hf_i
+  hf_s=$?
 }
 hf_start() {
   rm -f "$hf_d"/stop "$hf_d"/term "$hf_d"/truncated "$hf_d"/vol?* "$hf_d"/out?* "$hf_d"/rec?* "$hf_d"/end.?
