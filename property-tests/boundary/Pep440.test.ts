@@ -81,14 +81,9 @@ const parse = (text: string) => Option.getOrThrow(Version.parsePythonVersion(tex
 const normalOf = ({ formatPythonVersion, parsePythonVersion }: typeof Version) =>
   texts.map((text) => Option.getOrNull(Option.map(parsePythonVersion(text), formatPythonVersion)))
 const ordersOf = ({ comparePythonVersions: compare }: typeof Version) =>
-  triples.map((triple) => {
-    const [a, b, c] = triple.map(parse) as unknown as readonly [
-      Version.PythonVersion,
-      Version.PythonVersion,
-      Version.PythonVersion
-    ]
-    return [compare(a, b), compare(b, c), compare(a, c)].map(Math.sign)
-  })
+  triples.map(([a, b, c]) =>
+    [compare(parse(a), parse(b)), compare(parse(b), parse(c)), compare(parse(a), parse(c))].map(Math.sign)
+  )
 const heldOf = ({ parsePythonSpecifier, satisfies }: typeof Specifier) =>
   pairs.map(([spec, text]) =>
     Option.getOrNull(Option.map(parsePythonSpecifier(spec), (parsed) => satisfies(parse(text), parsed)))

@@ -241,7 +241,7 @@ export class Runs extends Context.Service<
             )
             const record = foundRecord(found, choice, isoTime(yield* Clock.currentTimeMillis))
             yield* store.put(record)
-            yield* launch(record)
+            yield* takeUp(record)
           }
         },
         Effect.retry({ schedule: Schedule.spaced(BACKEND_AGAIN), while: isRetryable }),

@@ -180,8 +180,8 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
   })
 
   it("copies to a stdout that is read, gives up on one that stalls, and on one whose reader has gone", async () => {
-    const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join("")
-    const agent = node("for (let i = 0; i < 20_000; i++) fs.writeSync(1, `line ${i}\\n`); process.exit(9)")
+    const lines = Array.from({ length: 60_000 }, (_, i) => `line ${i}\n`).join("")
+    const agent = node("for (let i = 0; i < 60_000; i++) fs.writeSync(1, `line ${i}\\n`); process.exit(9)")
     await Promise.all([
       (async () => {
         await using run = new PodRun(shell, agent, { stdout: "read" })
@@ -197,7 +197,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
         expect(end.ms).toBeGreaterThan(3_000)
         expect(end.ms).toBeLessThan(12_000)
         expect(run.log().toString()).toBe(lines)
-        expect(run.record()).toMatchObject({ bytes: lines.length, lines: 20_000 })
+        expect(run.record()).toMatchObject({ bytes: lines.length, lines: 60_000 })
         expect(run.record()).not.toHaveProperty("volume_error")
         await run.gone()
       })(),
