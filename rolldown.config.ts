@@ -83,7 +83,8 @@ const adapterPackage: Plugin = {
   }
 }
 
-// What few daemons need, each with what it alone needs of its dependencies: src/telemetry/Otlp.ts; runs, all but their
+// What few daemons need, each with what it alone needs of its dependencies: src/telemetry/Otlp.ts; the core lock; what
+// fetches, reads and hashes plugins; runs, all but their
 // routes and what their tails tell the metrics; and their backend for Kubernetes, whose client is large and stays a package.
 const apart = new RegExp(
   [
@@ -91,6 +92,11 @@ const apart = new RegExp(
     "/observability/Otlp\\w+\\.js$",
     "/FiberSet\\.js$",
     "/src/daemon/RunsLayer\\.ts$",
+    "/src/daemon/CoreLockLayer\\.ts$",
+    "/src/boundary/",
+    "/src/process/",
+    "/src/plugins/(Artifact|ArtifactRules|Fetch|Git|Tarball)\\.ts$",
+    "/effect/dist/encoding/Tar\\.js$",
     "/src/runs/(?!(RunRoutes|TailMeter|index)\\.ts$)",
     "/src/domain/Runs\\.ts$",
     "/process/ChildProcess\\w*\\.js$",

@@ -174,6 +174,7 @@ const status = (snapshots: ReadonlyMap<MachineId, AnyMachineSnapshot>, config: E
       promotedAt: { a: null, b: null }
     },
     plugins: [],
+    coreLock: { status: null, diagnostics: [] },
     identity: { gateway_id: null, expires_at: null },
     identityStorage: null,
     pid: 1,

@@ -1,6 +1,7 @@
 /** A simulated central: what it serves, to whom it speaks, and the documents that it has. */
 import { Effect, Layer, Redacted } from "effect"
 import { CentralHttp, CentralUnreachable } from "../../src/central/index.ts"
+import { HASHES, type PluginVersion, sourceOf, WEATHER } from "./Plugins.ts"
 
 export const MAIN_URL = "https://main.example"
 export const OTHER_URL = "https://other.example"
@@ -17,8 +18,17 @@ export const TOKENS: Readonly<Record<string, string>> = {
 export const REVISIONS = ["G1", "G2", "G9", "B1", "X1"] as const
 export type Revision = (typeof REVISIONS)[number]
 
+/**
+ * Revisions with the plugin `weather`, or (N) with no plugin at all. P: good. U: good, and names neither version nor
+ * source. X: its plugin ends the process. R: refused after its plugin was installed, for it names one that nobody has.
+ */
+export const PLUGIN_REVISIONS = ["P1", "P2", "P9", "U2", "X2", "R2", "N1"] as const
+export type PluginRevision = (typeof PLUGIN_REVISIONS)[number]
+
 /** The revision that liveness is measured by. */
 export const NEXT_GOOD: Revision = "G9"
+/** The same where plugins are installed. */
+export const NEXT_WITH_PLUGIN: PluginRevision = "P9"
 
 /** Longer than a sector, so that a torn write shows. */
 const FILLER = "0123456789abcdef".repeat(50)
@@ -32,9 +42,47 @@ const sink = (url: string) => ({
 export const documentOf = (revision: string, url: string): string =>
   JSON.stringify({
     version: 2,
-    plugins: [{ name: "plain", config: { revision, filler: FILLER } }],
+    plugins: pluginsOf(revision),
     sinks: { central: sink(revision.startsWith("B") ? DEAD_URL : url) }
   })
+
+const pluginsOf = (revision: string): ReadonlyArray<object> => {
+  const config = { revision, filler: FILLER }
+  const pinned = (version: PluginVersion) => ({ name: WEATHER, version, source: sourceOf(version), config })
+  switch (revision) {
+    case "P1":
+      return [{ ...pinned("1.0.0"), artifact_hash: HASHES["1.0.0"] }]
+    case "P2":
+      return [{ ...pinned("2.0.0"), artifact_hash: HASHES["2.0.0"] }]
+    case "P9":
+      return [pinned("1.0.0")]
+    case "X2":
+      return [pinned("2.0.0")]
+    case "R2":
+      return [pinned("2.0.0"), { name: "nobody" }]
+    case "U2":
+      return [{ name: WEATHER, config }]
+    case "N1":
+      return []
+    default:
+      return [{ name: "plain", config }]
+  }
+}
+
+/**
+ * The version of `weather` that a revision runs with wherever it runs; undefined: it has none. U2 is served only while
+ * an operator's 2.0.0 is installed.
+ */
+export const versionRunBy = (revision: string): PluginVersion | undefined => RUN_WITH[revision]
+
+const RUN_WITH: Readonly<Record<string, PluginVersion>> = {
+  P1: "1.0.0",
+  P2: "2.0.0",
+  P9: "1.0.0",
+  R2: "2.0.0",
+  U2: "2.0.0",
+  X2: "2.0.0"
+}
 
 export const etagOf = (revision: string, url: string): string => `"${revision}-${new URL(url).hostname}"`
 export const revisionOf = (etag: string): string => etag.slice(1, 3)
@@ -42,7 +90,7 @@ export const revisionOf = (etag: string): string => etag.slice(1, 3)
 /** What central answers with, and what it remembers. */
 export interface Central {
   /** The revision that it serves; null: none is registered. */
-  serving: Revision | null
+  serving: Revision | PluginRevision | null
   /** Credentials handed out so far; a new one each time. */
   issued: number
   /** The next poll is answered 401, once. */

@@ -7,7 +7,7 @@ import type { AnyStateMachine } from "xstate"
 import { loadMutant } from "../Mutants.ts"
 import { MUTANTS as CHART_MUTANTS } from "../machines/MutantTable.ts"
 import { CHARTS } from "../machines/World.ts"
-import type { LIVES } from "./Lives.ts"
+import type { LIVES, PluginLifeName } from "./Lives.ts"
 import { type Engine, REAL } from "./Services.ts"
 import type { Sentence } from "./Witness.ts"
 
@@ -17,6 +17,8 @@ export interface CrashMutant {
   readonly engine: () => Promise<Engine>
   /** Where to look: one cut in any life, unless this says more. */
   readonly search?: Search
+  /** One cut in these lives with plugins instead. */
+  readonly pluginLives?: ReadonlyArray<PluginLifeName>
 }
 
 /** The lives in which a mutant shows, and whether it takes a kill before the power cut. */
@@ -42,14 +44,27 @@ const AT_ROLLBACK: Search = {
 }
 
 /** The parts of an engine that source mutants replace, each with its module. */
-const MODULES = {
+export const MODULES = {
   durableFiles: ["src/storage/DurableFiles.ts", "DurableFiles"],
   slots: ["src/storage/Slots.ts", "Slots"],
   identityStore: ["src/storage/IdentityStore.ts", "IdentityStore"],
   controlFiles: ["src/config/ControlFiles.ts", "ControlFiles"],
   inspection: ["src/config/Inspection.ts", "Inspection"],
-  applyEngine: ["src/config/ApplyEngine.ts", "ApplyEngine"]
-} as const satisfies Readonly<Record<Exclude<keyof Engine, "charts">, readonly [path: string, service: string]>>
+  applyEngine: ["src/config/ApplyEngine.ts", "ApplyEngine"],
+  runningConfig: ["src/config/RunningConfig.ts", "RunningConfig"],
+  offers: ["src/config/Offers.ts", "Offers"]
+} as const satisfies Readonly<
+  Record<Exclude<keyof Engine, "charts" | "pluginStore">, readonly [path: string, service: string]>
+>
+
+/** What is shipped, with one piece of text of one module replaced. */
+export const changedEngine = async (part: keyof typeof MODULES, find: string, replacement: string): Promise<Engine> => {
+  const [path, service] = MODULES[part]
+  const module = await loadMutant<Record<string, { readonly layer: never }>>(path, find, replacement)
+  const mutated = module[service]
+  if (mutated === undefined) throw new Error(`${path} exports no ${service}`)
+  return { ...REAL, [part]: mutated.layer }
+}
 
 const source = (
   part: keyof typeof MODULES,
@@ -62,13 +77,7 @@ const source = (
   name,
   killedBy,
   ...(search === undefined ? {} : { search }),
-  engine: async () => {
-    const [path, service] = MODULES[part]
-    const module = await loadMutant<Record<string, { readonly layer: never }>>(path, find, replacement)
-    const mutated = module[service]
-    if (mutated === undefined) throw new Error(`${path} exports no ${service}`)
-    return { ...REAL, [part]: mutated.layer }
-  }
+  engine: () => changedEngine(part, find, replacement)
 })
 
 /** A mutant of the charts, by its name in their own table. */
@@ -196,8 +205,8 @@ const SEQUENCES: ReadonlyArray<CrashMutant> = [
     "applyEngine",
     "a slot's record carries the etag of the other slot",
     ["digestBelongs"],
-    `record: { etag: input.etag, digest: yield* sha256Hex(bytes) }`,
-    `record: { etag: (yield* running.effective).boot.running.etag ?? input.etag, digest: yield* sha256Hex(bytes) }`
+    `const record = { etag: input.etag, digest`,
+    `const record = { etag: (yield* running.effective).boot.running.etag ?? input.etag, digest`
   ),
   source(
     "applyEngine",

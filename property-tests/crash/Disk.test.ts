@@ -17,7 +17,7 @@ const TARGETS = ["a", "b", "c", "nowhere", "a/x", ".", "link"] as const
 type Call =
   | { readonly does: "create"; readonly path: string; readonly bytes: Uint8Array }
   | {
-      readonly does: "mkdir" | "remove" | "removeAll" | "readdir" | "readLink" | "read" | "sync"
+      readonly does: "mkdir" | "remove" | "removeAll" | "readdir" | "readLink" | "read" | "readByHandle" | "sync"
       readonly path: string
     }
   | { readonly does: "lstat" | "stat"; readonly path: string }
@@ -25,7 +25,7 @@ type Call =
   | { readonly does: "symlink"; readonly path: string; readonly target: string }
 
 const name = fc.constantFrom(...NAMES)
-/** Names of one directory, because a rename between two is not modelled. */
+/** Names of one directory, which are renamed most. */
 const siblings = fc
   .tuple(
     fc.constantFrom("", "a/", "b/"),
@@ -45,6 +45,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ does: fc.constant("mkdir" as const), path: name }) },
   { weight: 4, arbitrary: siblings },
+  { weight: 3, arbitrary: fc.record({ does: fc.constant("rename" as const), path: name, to: name }) },
   {
     weight: 2,
     arbitrary: fc.record({ does: fc.constant("symlink" as const), path: name, target: fc.constantFrom(...TARGETS) })
@@ -52,7 +53,17 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      does: fc.constantFrom("remove", "removeAll", "readdir", "readLink", "read", "sync", "lstat", "stat"),
+      does: fc.constantFrom(
+        "remove",
+        "removeAll",
+        "readdir",
+        "readLink",
+        "read",
+        "readByHandle",
+        "sync",
+        "lstat",
+        "stat"
+      ),
       path: name
     })
   }
@@ -82,6 +93,16 @@ const answer = (root: string, one: Call) =>
         return yield* fs.readLink(path)
       case "read":
         return Buffer.from(yield* fs.readFile(path)).toString("base64")
+      case "readByHandle": {
+        const file = yield* fs.open(path, { flag: "r", noFollow: true })
+        const { type } = yield* file.stat
+        const buffer = new Uint8Array(500)
+        const chunks: Array<string> = []
+        for (let count = yield* file.read(buffer); count > 0; count = yield* file.read(buffer)) {
+          chunks.push(Buffer.from(buffer.subarray(0, count)).toString("base64"))
+        }
+        return `${type} ${chunks.join()}`
+      }
       case "sync":
         return yield* Effect.as(
           Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync),
@@ -178,6 +199,51 @@ describe("the disk of the explorer", () => {
       )
     )
     expect(trees(disk)).toEqual(['{"/x":"hello"}'])
+  })
+
+  /** A folder in one directory, synced; then it is moved to another one, and `path` is synced, if any. */
+  const moved = (path?: string) => {
+    const disk = mount(emptyDisk)
+    run(
+      disk,
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const sync = (one: string) => Effect.scoped(Effect.flatMap(fs.open(one), (file) => file.sync))
+        for (const one of ["/from", "/to", "/from/tree"]) yield* fs.makeDirectory(one)
+        for (const one of ["/", "/from"]) yield* sync(one)
+        yield* fs.rename("/from/tree", "/to/place")
+        if (path !== undefined) yield* sync(path)
+      })
+    )
+    return trees(disk)
+  }
+  const whole = ['{"/from":"/","/from/tree":"/","/to":"/"}', '{"/from":"/","/to":"/","/to/place":"/"}']
+
+  it("loses or keeps a rename between two directories, and never half of it", () => {
+    expect(moved()).toEqual(whole)
+  })
+
+  it.each(["/from", "/to"])("keeps a rename between two directories once %s is synced", (path) => {
+    expect(moved(path)).toEqual(whole.slice(1))
+  })
+
+  it("keeps such a rename with all that led to it, and not the other names of the directory that was not synced", () => {
+    const disk = mount(emptyDisk)
+    run(
+      disk,
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        for (const one of ["/from", "/to"]) yield* fs.makeDirectory(one)
+        yield* Effect.scoped(Effect.flatMap(fs.open("/"), (file) => file.sync))
+        for (const one of ["/from/tree", "/from/other"]) yield* fs.makeDirectory(one)
+        yield* fs.rename("/from/tree", "/to/place")
+        yield* Effect.scoped(Effect.flatMap(fs.open("/to"), (file) => file.sync))
+      })
+    )
+    expect(trees(disk)).toEqual([
+      '{"/from":"/","/from/other":"/","/to":"/","/to/place":"/"}',
+      '{"/from":"/","/to":"/","/to/place":"/"}'
+    ])
   })
 
   it("loses, keeps, zeroes or tears what was not synced, and never half of a rename", () => {

@@ -21,6 +21,8 @@ export interface PendingWrite {
 export interface PendingNames {
   readonly seq: number
   readonly names: ReadonlyArray<readonly [name: string, ino: Ino | null]>
+  /** A rename between two directories is one change, of both: the other directory, which has the same `seq` pending. */
+  readonly twin?: Ino
 }
 
 export interface FileInode {
@@ -150,8 +152,12 @@ export const readDirectory = (disk: Disk, path: string): ReadonlyArray<string> =
   ...directoryOf(disk, found(disk, path, true), path).entries.keys()
 ]
 
-/** Opens what is there, for reading or to sync it. */
-export const openFile = (disk: Disk, path: string): Ino => found(disk, path, true)
+/** Opens what is there, for reading or to sync it; a link at its end is refused unless `follow`. */
+export const openFile = (disk: Disk, path: string, follow = true): Ino => {
+  const ino = found(disk, path, follow)
+  if (inodeOf(disk, ino).kind === "link") throw new Refused("ELOOP", path)
+  return ino
+}
 
 // ---------------------------------------------------------------------------------------------- changing
 
@@ -160,19 +166,21 @@ const withInode = (disk: Disk, ino: Ino, inode: Inode): Disk => ({
   inodes: new Map(disk.inodes).set(ino, inode)
 })
 
-/** One atomic change of names in one directory. */
-const rename_ = (disk: Disk, parent: Ino, path: string, names: PendingNames["names"]): Disk => {
+/** Half of an atomic change, or the whole of it: the names in one directory. */
+const renamed = (disk: Disk, parent: Ino, path: string, change: PendingNames): Disk => {
   const directory = directoryOf(disk, parent, path)
-  const change: PendingNames = { seq: disk.seq, names }
-  return {
-    ...withInode(disk, parent, {
-      ...directory,
-      entries: named(directory.entries, [change]),
-      pending: [...directory.pending, change]
-    }),
-    seq: disk.seq + 1
-  }
+  return withInode(disk, parent, {
+    ...directory,
+    entries: named(directory.entries, [change]),
+    pending: [...directory.pending, change]
+  })
 }
+
+/** One atomic change of names in one directory. */
+const rename_ = (disk: Disk, parent: Ino, path: string, names: PendingNames["names"]): Disk => ({
+  ...renamed(disk, parent, path, { seq: disk.seq, names }),
+  seq: disk.seq + 1
+})
 
 const named = (entries: ReadonlyMap<string, Ino>, changes: ReadonlyArray<PendingNames>): ReadonlyMap<string, Ino> => {
   const next = new Map(entries)
@@ -224,13 +232,26 @@ export const written = (content: Uint8Array, { bytes, offset }: Pick<PendingWrit
 export const sync = (disk: Disk, ino: Ino): Disk => {
   const inode = inodeOf(disk, ino)
   if (inode.kind === "link" || inode.pending.length === 0) return disk
-  return withInode(
-    disk,
-    ino,
-    inode.kind === "file"
-      ? { ...inode, durable: inode.content, pending: [] }
-      : { ...inode, durable: inode.entries, pending: [] }
+  if (inode.kind === "file") return withInode(disk, ino, { ...inode, durable: inode.content, pending: [] })
+  return inode.pending.reduce(
+    (next, { seq, twin }) => (twin === undefined ? next : syncChange(next, twin, seq)),
+    withInode(disk, ino, { ...inode, durable: inode.entries, pending: [] })
   )
+}
+
+/** The other half of a rename that became durable: with it what it undid, and nothing else of that directory. */
+const syncChange = (disk: Disk, ino: Ino, seq: number): Disk => {
+  const directory = inodeOf(disk, ino)
+  if (directory.kind !== "directory") return disk
+  const change = directory.pending.find((one) => one.seq === seq)
+  if (change === undefined) return disk
+  const settled = new Set(change.names.map(([name]) => name))
+  const pending = directory.pending.flatMap((one) => {
+    if (one.seq >= seq) return one.seq === seq ? [] : [one]
+    const names = one.names.filter(([name]) => !settled.has(name))
+    return names.length === 0 ? [] : [{ ...one, names }]
+  })
+  return withInode(disk, ino, { ...directory, durable: named(directory.durable, [change]), pending })
 }
 
 /** A file's fsync that failed: what was pending is never written, and the next fsync finds nothing to do. */
@@ -244,7 +265,8 @@ export const rename = (disk: Disk, from: string, to: string): Disk => {
   const target = walk(disk, to, false)
   if (source.ino === undefined) throw new Refused("ENOENT", from)
   if (source.name === "" || target.name === "") throw new Refused("EBUSY", from)
-  if (source.parent !== target.parent) throw new Error(`a rename between directories is not modelled: ${from} → ${to}`)
+  if (holds(disk, source.ino, target.parent)) throw new Refused("EINVAL", from)
+  if (target.ino !== undefined && holds(disk, target.ino, source.parent)) throw new Refused("ENOTEMPTY", to)
   if (source.ino === target.ino) return disk
   const moved = inodeOf(disk, source.ino)
   if (target.ino !== undefined) {
@@ -253,10 +275,19 @@ export const rename = (disk: Disk, from: string, to: string): Disk => {
     if (moved.kind !== "directory" && replaced.kind === "directory") throw new Refused("EISDIR", to)
     if (replaced.kind === "directory" && replaced.entries.size > 0) throw new Refused("ENOTEMPTY", to)
   }
-  return rename_(disk, source.parent, from, [
-    [source.name, null],
-    [target.name, source.ino]
-  ])
+  const leaves = [source.name, null] as const
+  const arrives = [target.name, source.ino] as const
+  if (source.parent === target.parent) return rename_(disk, source.parent, from, [leaves, arrives])
+  const left = renamed(disk, source.parent, from, { seq: disk.seq, names: [leaves], twin: target.parent })
+  const both = renamed(left, target.parent, to, { seq: disk.seq, names: [arrives], twin: source.parent })
+  return { ...both, seq: disk.seq + 1 }
+}
+
+/** Whether a directory is `inside`, or anywhere above it. */
+const holds = (disk: Disk, ino: Ino, inside: Ino): boolean => {
+  if (ino === inside) return true
+  const inode = inodeOf(disk, ino)
+  return inode.kind === "directory" && [...inode.entries.values()].some((child) => holds(disk, child, inside))
 }
 
 /** unlink or rmdir: one name. */

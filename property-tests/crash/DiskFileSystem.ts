@@ -119,6 +119,13 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
 
   const fileOf = (path: string, ino: Ino): FileSystem.File => {
     const cannot = () => Effect.die("not modelled")
+    let cursor = 0
+    const readInto = (buffer: Uint8Array, most: number): number => {
+      const chunk = contentOf(mounted.disk, ino, path).subarray(cursor, cursor + most)
+      buffer.set(chunk)
+      cursor += chunk.length
+      return chunk.length
+    }
     const append = (bytes: Uint8Array) =>
       call(
         "write",
@@ -138,7 +145,13 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
       write: (bytes) => Effect.as(append(bytes), bytes.length),
       writeAll: append,
       seek: cannot,
-      read: cannot,
+      read: (buffer) =>
+        call(
+          "read",
+          path,
+          () => readInto(buffer, buffer.length),
+          () => readInto(buffer, Math.max(1, buffer.length >> 1))
+        ),
       readAlloc: cannot,
       truncate: cannot
     }
@@ -157,7 +170,7 @@ export const layerMounted = (mounted: Mounted, bootId: () => string): Layer.Laye
         const flag = options?.flag ?? "r"
         if (flag === "r") {
           return Effect.map(
-            call("open", path, () => openFile(mounted.disk, path)),
+            call("open", path, () => openFile(mounted.disk, path, options?.noFollow !== true)),
             (ino) => fileOf(path, ino)
           )
         }

@@ -7,11 +7,12 @@
 import { createHash } from "node:crypto"
 import { type Disk, emptyDisk, ROOT } from "./Disk.ts"
 import { type Goal, Life, type Moment } from "./Life.ts"
-import { seen } from "./Oracle.ts"
+import { pluginsSeen, seen } from "./Oracle.ts"
+import { namesWhatIsThere } from "./PluginWitness.ts"
 import { powerCuts } from "./PowerCut.ts"
 import type { Engine } from "./Services.ts"
 import { killed, NEWBORN, rebooted, survivedCut, Violated, type Witness } from "./Witness.ts"
-import { NEXT_GOOD } from "./Central.ts"
+import { NEXT_GOOD, type PluginRevision, type Revision } from "./Central.ts"
 
 /** How far an exploration goes. */
 export interface Bounds {
@@ -52,26 +53,47 @@ export const BLANK: Omit<Moment, "label"> = {
   now: { uptime: 0, wall: 1_700_000_000_000 }
 }
 
+/** How a life begins and ends, where it is not from birth to `NEXT_GOOD`. */
+export interface Frame {
+  /** What was reached before the first moment that may be cut; then the machine was killed. */
+  readonly before: ReadonlyArray<Goal>
+  /** The good revision that liveness is measured by. */
+  readonly next: Revision | PluginRevision
+  /** Whether a first cut may come at this moment. */
+  readonly isCut: (moment: Moment) => boolean
+}
+
+const WHOLE: Frame = { before: [], next: NEXT_GOOD, isCut: () => true }
+
 /** Explores one life. Errors are thrown by the thousand and looked at by code alone: they carry no stacks meanwhile. */
-export const explore = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): Explored => {
+export const explore = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, frame: Frame = WHOLE): Explored => {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   try {
-    return explored(engine, goals, bounds)
+    return explored(engine, goals, bounds, frame)
   } finally {
     Error.stackTraceLimit = limit
   }
 }
 
-const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): Explored => {
-  const life = [...goals, { aim: "promote", revision: NEXT_GOOD } as const]
+/** Where a machine is killed that has lived to its goals, uncut. */
+const lived = (engine: Engine, goals: ReadonlyArray<Goal>): Omit<Moment, "label"> => {
+  const life = new Life({ engine, goals }, BLANK)
+  life.run()
+  return { disk: life.disk, witness: { ...killed(life.witness, false), goal: 0 }, now: { ...life.around.now } }
+}
+
+const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, frame: Frame): Explored => {
+  const { before, isCut, next } = frame
+  const life = [...goals, { aim: "promote", revision: next } as const]
   const known = new Set<string>()
-  const starts: Array<Start> = [{ from: BLANK, cutsLeft: bounds.cuts, path: [] }]
+  const starts: Array<Start> = []
   const byCuts = Array.from({ length: bounds.cuts + 1 }, () => 0)
   let moments = 0
   let sampledMoments = 0
 
   const branch = (start: Start, moment: Moment): void => {
+    if (start.cutsLeft === bounds.cuts && !isCut(moment)) return
     const key = keyOf(moment, `moment ${start.cutsLeft}`)
     if (known.has(key)) return
     known.add(key)
@@ -98,10 +120,23 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): E
     )
   }
 
+  const violated = (error: unknown, path: ReadonlyArray<string>): Explored => {
+    if (!(error instanceof Violated)) throw error
+    const violation = { sentence: error.sentence, message: error.message, path }
+    return { moments, crashPoints: total(byCuts), byCuts, sampledMoments, violation }
+  }
+
+  try {
+    starts.push({ from: before.length === 0 ? BLANK : lived(engine, before), cutsLeft: bounds.cuts, path: [] })
+  } catch (error) {
+    return violated(error, [])
+  }
   for (let start = starts.pop(); start !== undefined; start = starts.pop()) {
     const current = start
     try {
-      survivedCut(current.from.witness, seen(current.from.disk))
+      const now = seen(current.from.disk)
+      survivedCut(current.from.witness, now)
+      namesWhatIsThere(current.from.witness, now, pluginsSeen(current.from.disk))
       new Life(
         {
           engine,
@@ -117,9 +152,7 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds): E
         current.from
       ).run()
     } catch (error) {
-      if (!(error instanceof Violated)) throw error
-      const violation = { sentence: error.sentence, message: error.message, path: current.path }
-      return { moments, crashPoints: total(byCuts), byCuts, sampledMoments, violation }
+      return violated(error, current.path)
     }
   }
   return { moments, crashPoints: total(byCuts), byCuts, sampledMoments, violation: null }

@@ -22,10 +22,13 @@ import {
   step,
   type Command
 } from "../../src/statechart/Core.ts"
-import { type Central, etagOf, type Revision, serialOf, TOKENS } from "./Central.ts"
+import { PluginStore } from "../../src/plugins/index.ts"
+import { type Central, etagOf, type PluginRevision, type Revision, serialOf, TOKENS } from "./Central.ts"
 import type { Disk } from "./Disk.ts"
 import { CHANGES, mount, type Operation } from "./DiskFileSystem.ts"
 import { quarantined, seen } from "./Oracle.ts"
+import { HASHES, type PluginVersion } from "./Plugins.ts"
+import { ProcessPlugins } from "./ProcessPlugins.ts"
 import {
   baseOf,
   type Engine,
@@ -52,10 +55,16 @@ import {
 export type Goal =
   | { readonly aim: "join"; readonly url: string }
   | { readonly aim: "leave" }
-  | { readonly aim: "promote"; readonly revision: Revision }
+  | { readonly aim: "promote"; readonly revision: AnyRevision }
   /** `times`: how often it has then been rolled back; each time after the first its retry is due at once. */
-  | { readonly aim: "rollBack"; readonly revision: Revision; readonly times?: number }
+  | { readonly aim: "rollBack"; readonly revision: AnyRevision; readonly times?: number }
   | { readonly aim: "refresh" }
+  | { readonly aim: "refuse"; readonly revision: AnyRevision }
+  | { readonly aim: "restart" }
+  /** By an operator, while the daemon runs. */
+  | { readonly aim: "install"; readonly version: PluginVersion }
+
+type AnyRevision = Revision | PluginRevision
 
 /** A moment between two operations, from which the life can go on after a cut. */
 export interface Moment {
@@ -99,6 +108,8 @@ interface Process {
   readonly found: ReturnType<typeof seen>
   confirmed: boolean
   pluginsSettled: boolean
+  /** null where nothing installs any. */
+  readonly plugins: ProcessPlugins | null
   ended: number | "killed" | null
 }
 
@@ -198,6 +209,14 @@ export class Life {
         this.around.central.refuses = true
         return this.until(() => (this.witness.facts?.serial ?? 0) > before && this.rests)
       }
+      case "refuse":
+        this.around.central.serving = goal.revision
+        return this.until(() => this.hasRefused(goal.revision))
+      case "restart":
+        this.stop()
+        return this.until(() => this.hasCollected && this.rests)
+      case "install":
+        return this.install(goal.version)
     }
   }
 
@@ -207,14 +226,31 @@ export class Life {
     return isIdle
   }
 
-  private hasPromoted(revision: Revision): boolean {
+  private get hasCollected(): boolean {
+    return this.process?.plugins?.hasCollected === true
+  }
+
+  /** `holdfast plugin install` on a machine whose daemon runs. */
+  private install(version: PluginVersion): void {
+    this.until(() => this.hasCollected && this.rests)
+    this.witness = { ...this.witness, chosen: [...this.witness.chosen, HASHES[version]] }
+    this.process?.plugins?.install(version)
+    this.witness = { ...this.witness, chosen: [HASHES[version]] }
+  }
+
+  private hasRefused(revision: AnyRevision): boolean {
+    const etag = etagOf(revision, this.witness.facts?.url ?? "")
+    return quarantined(seen(this.disk), etag)?.reason === "validation_failed" && this.rests
+  }
+
+  private hasPromoted(revision: AnyRevision): boolean {
     const { facts } = this.witness
     if (facts === null || this.process?.boot == null) return false
     const etag = etagOf(revision, facts.url)
     return facts.promoted.includes(etag) && this.process.boot.running.etag === etag && this.rests
   }
 
-  private hasRolledBack(revision: Revision, times: number): boolean {
+  private hasRolledBack(revision: AnyRevision, times: number): boolean {
     const { facts } = this.witness
     if (facts === null || this.process?.boot == null) return false
     const etag = etagOf(revision, facts.url)
@@ -289,8 +325,13 @@ export class Life {
 
   private launch(): void {
     this.options.onLaunch?.(this.at("launch"))
+    const services = processServices(this.options.engine, this.base, this.references)
+    const store = Context.getOption(services, PluginStore)
+    const plugins = Option.isNone(store)
+      ? null
+      : new ProcessPlugins(Context.merge(this.references, Context.add(services, PluginStore, store.value)), this.around)
     const process: Process = {
-      services: processServices(this.options.engine, this.base, this.references),
+      services,
       instances: new Map(),
       mail: [],
       tasks: [],
@@ -298,6 +339,7 @@ export class Life {
       found: seen(this.disk),
       confirmed: false,
       pluginsSettled: false,
+      plugins,
       ended: null
     }
     this.process = process
@@ -346,6 +388,7 @@ export class Life {
     process.instances.set(id, instance)
     this.options.onStep?.(id, instance.snapshot)
     for (const command of commands) this.obey(process, id, command)
+    if (id === "daemon" && instance.snapshot.hasTag("running")) process.plugins?.runs(this.witness)
     if (id === "configApply" && !isRestarting(before) && isRestarting(this.stateOf(id))) this.answerLate(process)
   }
 
@@ -401,6 +444,7 @@ export class Life {
     if (task.machine === "daemon") return this.carryOutForDaemon(process, task)
     const isApply = task.machine === "configApply"
     if (isApply) this.witness = began(this.witness, task.src, task.input, process, seen(this.disk))
+    if (isApply) process.plugins?.before(task.src, task.input, this.witness)
     const handlers = this.handlersOf(process, task.machine)
     const exit = this.inside(
       process,
@@ -446,6 +490,7 @@ export class Life {
   private carryOutForDaemon(process: Process, task: RunningTask): void {
     if (task.src !== "loadPlugins") return this.result(process, task, doneEvent(task.id, undefined))
     const { bundledOnly } = task.input as { readonly bundledOnly: boolean }
+    if (!bundledOnly) process.plugins?.start(process.boot?.running.etag ?? null)
     if (!bundledOnly && process.boot?.running.etag?.startsWith('"X') === true) {
       this.witness = killed(this.witness, true)
       process.ended = "killed"

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest"
 import { removeMutants } from "../Mutants.ts"
 import { CRASH_MUTANTS } from "./CrashMutants.ts"
+import { PLUGIN_MUTANTS } from "./PluginMutants.ts"
 import { type Fate, fateOf } from "./Hunt.ts"
 
 const fates: Array<Fate> = []
@@ -22,7 +23,7 @@ afterAll(async () => {
 })
 
 describe("a wrong change to engine or storage is seen by a named sentence", () => {
-  it.each(CRASH_MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+  it.each([...CRASH_MUTANTS, ...PLUGIN_MUTANTS].map((mutant) => [mutant.name, mutant] as const))(
     "%s",
     async (_, mutant) => {
       const fate = await fateOf(mutant)

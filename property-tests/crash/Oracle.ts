@@ -1,6 +1,7 @@
 /** What is on a disk, read by nobody's code but this: no schema, service or digest of the product is used. */
 import { createHash } from "node:crypto"
 import { type Disk, lookUp, readDirectory, readFile, readLink, treeOf } from "./Disk.ts"
+import { artifactHash } from "./Plugins.ts"
 import { CONTROL, HOME } from "./Services.ts"
 
 export type SlotName = "a" | "b"
@@ -13,6 +14,24 @@ export interface SeenSlot {
   /** The digest is that of the document. */
   readonly intact: boolean
   readonly promoted: boolean
+  /** Artifact hashes by the names of plugins, as the record says them. */
+  readonly plugins: Readonly<Record<string, string>>
+}
+
+/** What the lock says of one plugin. */
+export interface SeenEntry {
+  readonly content_hash: string
+  readonly installed_by: "operator" | "revision"
+}
+
+/** What is on a disk of plugins. */
+export interface SeenPlugins {
+  /** By name; empty: there is none. */
+  readonly lock: Readonly<Record<string, SeenEntry>> | "damaged"
+  /** Installed trees by `name hash`, with the hash that their files have. */
+  readonly trees: Readonly<Record<string, string>>
+  /** There is something half installed. */
+  readonly staging: boolean
 }
 
 export interface SeenQuarantine {
@@ -90,7 +109,8 @@ const slotAt = (disk: Disk, slot: SlotName): Seen["slots"][SlotName] => {
     digest,
     document,
     intact: digest === sha256(Buffer.from(document)),
-    promoted: names.includes("promoted")
+    promoted: names.includes("promoted"),
+    plugins: (record["plugins"] ?? {}) as SeenSlot["plugins"]
   }
 }
 
@@ -132,6 +152,39 @@ export const seen = (disk: Disk): Seen => {
     paths: Object.keys(tree).filter((path) => path.startsWith(`${HOME}/state/`)),
     holding: (text) => Object.keys(tree).filter((path) => tree[path]?.includes(text) === true)
   }
+}
+
+const PLUGINS = `${HOME}/state/plugins`
+const STAGING = ".staging"
+
+const namesIn = (disk: Disk, path: string): ReadonlyArray<string> => {
+  try {
+    return readDirectory(disk, path)
+  } catch {
+    return []
+  }
+}
+
+const filesBelow = (disk: Disk, root: string, path = ""): ReadonlyArray<readonly [path: string, bytes: Uint8Array]> =>
+  namesIn(disk, `${root}/${path}`).flatMap((name) => {
+    const inner = path === "" ? name : `${path}/${name}`
+    const { kind } = lookUp(disk, `${root}/${inner}`, false)
+    return kind === "directory" ? filesBelow(disk, root, inner) : [[inner, readFile(disk, `${root}/${inner}`)]]
+  })
+
+/** What is installed; names with a scope are in no life. */
+export const pluginsSeen = (disk: Disk): SeenPlugins => {
+  const text = fileAt(disk, `${HOME}/state/plugin-lock.json`)
+  const lock = text === null ? {} : (parsed(text)?.["plugins"] as SeenPlugins["lock"] | undefined)
+  const names = namesIn(disk, PLUGINS)
+  const trees = names
+    .filter((name) => name !== STAGING)
+    .flatMap((name) => namesIn(disk, `${PLUGINS}/${name}`).map((hash) => [name, hash] as const))
+    .map(([name, hash]) => {
+      const files = Object.fromEntries(filesBelow(disk, `${PLUGINS}/${name}/${hash}`))
+      return [`${name} ${hash}`, artifactHash(files)] as const
+    })
+  return { lock: lock ?? "damaged", trees: Object.fromEntries(trees), staging: names.includes(STAGING) }
 }
 
 export const slotOf = (now: Seen, slot: SlotName): SeenSlot | null => {

@@ -32,8 +32,9 @@ const reachable = (disk: Disk): ReadonlyMap<Ino, Inode> => {
   return seen
 }
 
-const choicesOf = (inodes: Iterable<Inode>): ReadonlyArray<Choice> =>
-  [...inodes]
+/** One for each operation: the two halves of a rename between directories have one fate. */
+const choicesOf = (inodes: Iterable<Inode>): ReadonlyArray<Choice> => {
+  const choices = [...inodes]
     .flatMap((inode): ReadonlyArray<Choice> => {
       if (inode.kind === "link") return []
       if (inode.kind === "directory") return inode.pending.map(({ seq }) => ({ seq, fates: ["lost", "kept"] }))
@@ -43,6 +44,8 @@ const choicesOf = (inodes: Iterable<Inode>): ReadonlyArray<Choice> =>
       }))
     })
     .sort((left, right) => left.seq - right.seq)
+  return choices.filter(({ seq }, index) => choices[index - 1]?.seq !== seq)
+}
 
 type Fates = ReadonlyMap<number, WriteFate>
 

@@ -1,17 +1,26 @@
 /** The real services of one process, on a mounted disk and a simulated network. What a mutant replaces is named here. */
 import { NodePath } from "@effect/platform-node"
-import { Clock, Context, Duration, Effect, Layer, Random, References, Scope, Stream } from "effect"
+import { Clock, ConfigProvider, Context, Duration, Effect, Layer, Random, References, Scope, Stream } from "effect"
+import type { Config, FileSystem, Path } from "effect"
 import type { AnyStateMachine } from "xstate"
 import { catalogue } from "../../machines/index.ts"
 import { Identity, PullLoop } from "../../src/central/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../../src/config/index.ts"
 import { ConfigControl, Home, PinInstaller, PluginCatalogue, Version } from "../../src/domain/index.ts"
+import {
+  pinInstallerLayer,
+  pluginCatalogueLayer,
+  PluginFetcher,
+  PluginLock,
+  PluginStore
+} from "../../src/plugins/index.ts"
 import type { Chart } from "../../src/statechart/Core.ts"
 import { Uptime } from "../../src/statechart/index.ts"
 import { DurableFiles, IdentityStore, Slots } from "../../src/storage/index.ts"
 import { known } from "../../test/config/Documents.ts"
 import { type Central, layerCentral } from "./Central.ts"
 import { layerMounted, type Mounted } from "./DiskFileSystem.ts"
+import { layerSimulatedFetcher } from "./Plugins.ts"
 
 export type MachineId = (typeof catalogue)[number]["id"]
 
@@ -24,6 +33,10 @@ export interface Engine {
   readonly controlFiles: typeof ControlFiles.layer
   readonly inspection: typeof Inspection.layer
   readonly applyEngine: typeof ApplyEngine.layer
+  readonly runningConfig: typeof RunningConfig.layer
+  readonly offers: typeof Offers.layer
+  /** What installs plugins; null: nothing does, and the catalogue is a fixed list. */
+  readonly pluginStore: typeof PluginStore.layer | null
 }
 
 /** What is shipped. */
@@ -34,7 +47,10 @@ export const REAL: Engine = {
   identityStore: IdentityStore.layer,
   controlFiles: ControlFiles.layer,
   inspection: Inspection.layer,
-  applyEngine: ApplyEngine.layer
+  applyEngine: ApplyEngine.layer,
+  runningConfig: RunningConfig.layer,
+  offers: Offers.layer,
+  pluginStore: null
 }
 
 export const HOME = "/home"
@@ -58,12 +74,14 @@ export type Services =
   | IdentityStore
   | Inspection
   | Offers
+  | PluginCatalogue
   | PullLoop
   | RunningConfig
   | Slots
 
 /** Everything of a process that lasts longer than it: built once per machine. */
-export type Base = Context.Context<ControlFiles | DurableFiles | Home | IdentityStore | Inspection | Slots>
+export type Base = ReturnType<typeof baseOf>
+type Lasting = Base extends Context.Context<infer S> ? S : never
 
 const clockOf = (around: Surroundings): Clock.Clock => {
   const millis = () => around.now.wall
@@ -87,21 +105,42 @@ export const referencesOf = (around: Surroundings): Context.Context<never> =>
     Context.add(References.MinimumLogLevel, "None")
   ) as Context.Context<never>
 
-const plugins = Layer.merge(
+/** Nothing is installed, and everything that a document may name is there. */
+const noInstaller = Layer.merge(
   Layer.succeed(
     PluginCatalogue,
-    PluginCatalogue.of({ known: Effect.succeed(known), environment: Effect.succeed("environment") })
+    PluginCatalogue.of({ known: () => Effect.succeed(known), environment: Effect.succeed("environment") })
   ),
   Layer.succeed(
     PinInstaller,
-    PinInstaller.of({ install: () => Effect.succeed(null), missing: () => Effect.succeed([]) })
+    PinInstaller.of({
+      install: () => Effect.succeed({ trees: {} }),
+      preview: () => Effect.succeed({ wouldInstall: [], problems: [] })
+    })
   )
 )
+
+/** A store has a memory of what it installed: each process has its own. */
+const installer = (store: typeof PluginStore.layer) =>
+  pinInstallerLayer.pipe(
+    Layer.provideMerge(pluginCatalogueLayer),
+    Layer.provideMerge(store),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({})))
+  )
+
+type Installer = Layer.Layer<
+  PinInstaller | PluginCatalogue,
+  Config.ConfigError,
+  DurableFiles | FileSystem.FileSystem | Home | Path.Path | PluginFetcher | PluginLock | Version
+>
+
+const plugins = ({ pluginStore }: Engine): Installer => (pluginStore === null ? noInstaller : installer(pluginStore))
 
 const baseLayer = (engine: Engine, around: Surroundings) =>
   engine.inspection.pipe(
     Layer.provideMerge(engine.controlFiles),
-    Layer.provideMerge(Layer.mergeAll(engine.slots, engine.identityStore, plugins)),
+    Layer.provideMerge(Layer.mergeAll(engine.slots, engine.identityStore, plugins(engine))),
+    Layer.provideMerge(Layer.merge(PluginLock.layer, layerSimulatedFetcher(around.mounted))),
     Layer.provideMerge(engine.durableFiles),
     Layer.provideMerge(Home.layerOf(HOME)),
     Layer.provideMerge(
@@ -162,12 +201,15 @@ export const processServices = (
   base: ReturnType<typeof baseOf>,
   references: Context.Context<never>
 ): Context.Context<Services> => {
+  const lasting = Layer.succeedContext(base)
+  const own: Layer.Layer<Lasting, Config.ConfigError> =
+    engine.pluginStore === null ? lasting : installer(engine.pluginStore).pipe(Layer.provideMerge(lasting))
   const layer = PullLoop.layer.pipe(
     Layer.provideMerge(Identity.layer),
     Layer.provideMerge(control),
     Layer.provideMerge(engine.applyEngine),
-    Layer.provideMerge(Layer.mergeAll(RunningConfig.layer, Offers.layer)),
-    Layer.provideMerge(Layer.succeedContext(base))
+    Layer.provideMerge(Layer.mergeAll(engine.runningConfig, engine.offers)),
+    Layer.provideMerge(own)
   )
   return build(layer, references)
 }

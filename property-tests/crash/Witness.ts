@@ -40,6 +40,12 @@ export const SENTENCES = {
   leaveKept: "a leave that returned leaves nothing of the fleet",
   identityKept: "a credential that was stored is there after any cut",
   bootsUnimpaired: "a boot on a disk that works is evaluated to its end",
+  treesThere: "every artifact that a slot names is there and is what its hash says",
+  lockTruthful: "the lock never names an artifact that is not there and whole",
+  choiceKept: "what an operator installed stays the operator's choice",
+  neededSpared: "what is collected is named by no slot, by no operator, and by no revision that is being staged",
+  garbageGoes: "after a collection nothing half installed is left, and no artifact that nobody needs",
+  runsItsOwn: "a revision runs with the artifacts that it was staged with",
   receivesTheNext: "from every state the next good revision is received and promoted"
 } as const
 export type Sentence = keyof typeof SENTENCES
@@ -53,7 +59,7 @@ export class Violated extends Error {
   }
 }
 
-const hold = (sentence: Sentence, holds: boolean, detail: () => string): void => {
+export const hold = (sentence: Sentence, holds: boolean, detail: () => string): void => {
   if (!holds) throw new Violated(sentence, detail())
 }
 
@@ -90,6 +96,8 @@ export interface Witness {
   readonly facts: Facts | null
   readonly joining: { readonly url: string; readonly returned: boolean } | null
   readonly leaving: { readonly returned: boolean } | null
+  /** The artifact that an operator chose, or one of these where an install was cut; null: none. */
+  readonly chosen: ReadonlyArray<string | null>
 }
 
 export const NEWBORN: Witness = {
@@ -99,7 +107,8 @@ export const NEWBORN: Witness = {
   crashed: false,
   facts: null,
   joining: null,
-  leaving: null
+  leaving: null,
+  chosen: [null]
 }
 
 /** What is known of a machine that has just been told to join. */

@@ -33,6 +33,7 @@ export const factsIn = (world: World): StatusFacts | null => {
       localUsed: false,
       localProblem: null,
       losses: [],
+      trees: {},
       dropped: [],
       problem: null
     },
@@ -44,6 +45,7 @@ export const factsIn = (world: World): StatusFacts | null => {
       promotedAt: { a: promotedAt("a"), b: promotedAt("b") }
     },
     plugins: [],
+    coreLock: { status: null, diagnostics: [] },
     identity: { gateway_id: null, expires_at: null },
     identityStorage: null,
     pid: 1,

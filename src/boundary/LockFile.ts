@@ -1,10 +1,12 @@
 /** The file of a core lock: reading, writing, and what follows from it. */
-import { Effect, FileSystem, Option, Path, Predicate, Result, Schema } from "effect"
+import { Effect, FileSystem, Option, Path, Predicate, Ref, Result, Schema } from "effect"
+import type { PlatformError } from "effect/PlatformError"
 import {
   CoreLockFile,
   type CoreLockState,
   formatProblem,
   type LockedDistribution,
+  missingCoreLock,
   parseStrictJson
 } from "../domain/index.ts"
 import { DurableFiles } from "../storage/index.ts"
@@ -16,40 +18,66 @@ export class CoreLockFailed extends Schema.TaggedError<CoreLockFailed>()("CoreLo
   message: Schema.String
 }) {}
 
-/** More is no lock: a large one has some hundred kilobytes. */
-const MAX_BYTES = 16 * 1024 * 1024
+/** More is no lock: a large one has some hundred kilobytes, and a daemon does nothing else while it reads one. */
+const MAX_BYTES = 4 * 1024 * 1024
 
 const decodeLock = Schema.decodeUnknownResult(CoreLockFile)
 
 /** Reads a lock. Anything but a regular file that decodes is told apart from one that is not there. */
-export const readLock = Effect.fn("boundary.readLock")(function* (
-  file: string
-): Effect.fn.Return<CoreLockState, never, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  const unreadable = (why: string): CoreLockState => ({
-    _tag: "unreadable",
-    path: file,
-    message: `The core lock ${file} cannot be used: it ${why}. Generate it again: holdfast core-lock generate`
-  })
-  const bytes = yield* Effect.gen(function* () {
-    const info = yield* fs.stat(file)
-    if (info.type !== "File") return "is no regular file"
-    return info.size > MAX_BYTES ? "is larger than 16 MiB" : yield* fs.readFile(file)
-  }).pipe(
-    Effect.catch((error) =>
-      Effect.succeed(error.reason._tag === "NotFound" ? null : `cannot be read (${error.message})`)
-    )
+export const readLock = (file: string): Effect.Effect<CoreLockState, never, FileSystem.FileSystem> =>
+  Effect.andThen(statLock(file), readAndDecode(file)).pipe(
+    Effect.catch((state) => Effect.succeed(state)),
+    Effect.withSpan("boundary.readLock")
   )
-  if (bytes === null) {
-    const message = `There is no core lock ${file}. Make one: holdfast core-lock generate`
-    return { _tag: "missing", path: file, message }
-  }
-  if (Predicate.isString(bytes)) return unreadable(bytes)
+
+/** `readLock` for who asks often: bytes are read and decoded only when another file lies there than the last time. */
+export const followLock = (file: string) =>
+  Effect.map(Ref.make<{ readonly stamp: string; readonly state: CoreLockState } | null>(null), (last) =>
+    Effect.gen(function* () {
+      const stamp = stampOf(yield* statLock(file))
+      const known = yield* Ref.get(last)
+      if (known?.stamp === stamp) return known.state
+      const state = yield* readAndDecode(file)
+      yield* Ref.set(last, { stamp, state })
+      return state
+    }).pipe(Effect.catch((state) => Effect.succeed(state)))
+  )
+
+const stampOf = ({ dev, ino, mode, mtime, size }: FileSystem.File.Info): string => {
+  const time = Option.map(mtime, (date) => date.getTime())
+  return [dev, Option.getOrNull(ino), mode, Option.getOrNull(time), size].join(" ")
+}
+
+const unreadable = (file: string, why: string): CoreLockState => ({
+  _tag: "unreadable",
+  path: file,
+  message: `The core lock ${file} cannot be used: it ${why}. Generate it again: holdfast core-lock generate`
+})
+
+const notRead = (file: string) => (error: PlatformError) =>
+  error.reason._tag === "NotFound" ? missingCoreLock(file) : unreadable(file, `cannot be read (${error.message})`)
+
+/** What may be a lock as far as the disk tells; fails with what is known when it is none. Opens nothing: a pipe would wait. */
+const statLock = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.mapError(fs.stat(file), notRead(file))
+  if (info.type !== "File") return yield* Effect.fail(unreadable(file, "is no regular file"))
+  if (info.size > MAX_BYTES) return yield* Effect.fail(unreadable(file, "is larger than 4 MiB"))
+  return info
+})
+
+/** Fails with what is known when the bytes cannot be had: another time they may. */
+const readAndDecode = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const bytes = yield* Effect.mapError(fs.readFile(file), notRead(file))
   const json = parseStrictJson(bytes)
-  if (Result.isFailure(json)) return unreadable(`is no JSON document (${formatProblem(json.failure[0])})`)
+  if (Result.isFailure(json)) return unreadable(file, `is no JSON document (${formatProblem(json.failure[0])})`)
   const lock = decodeLock(json.success)
-  if (Result.isFailure(lock)) return unreadable(`has not the form of a core lock (${String(lock.failure.message)})`)
-  return { _tag: "ready", path: file, lock: lock.success }
+  if (Result.isFailure(lock)) {
+    return unreadable(file, `has not the form of a core lock (${String(lock.failure.message)})`)
+  }
+  const ready: CoreLockState = { _tag: "ready", path: file, lock: lock.success }
+  return ready
 })
 
 /** Keys sorted, two spaces, one line end at the end: the form that every writer of locks shares. */

@@ -1,7 +1,7 @@
 /** pip as a child process: asked what it would install, and told exactly what to install. */
 import { Effect, FileSystem, Option, Path, Schema } from "effect"
 import type { InstallRequest, PlannedPackage } from "../domain/index.ts"
-import { type ProgramFailed, runProgram } from "./Program.ts"
+import { type ProgramFailed, runProgram } from "../process/index.ts"
 
 /** Resolving may download; installing unpacks what was downloaded. */
 const DEADLINE = "10 minutes"

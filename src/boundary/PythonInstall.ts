@@ -1,9 +1,11 @@
 /** Adds Python packages beside a runtime: decided first, staged, judged, and then put in place by one rename. */
 import { Effect, FileSystem, Option, Path } from "effect"
 import {
+  BESIDE_PACKAGES,
   type CoreConflict,
   type CoreLockFile,
   type CoreLockState,
+  describeCopy,
   type InstallPlan,
   InstallRefused,
   type InstallRequest,
@@ -15,7 +17,7 @@ import { pipInstall, pipResolve } from "./Pip.ts"
 import { canonicalName } from "./PythonNames.ts"
 import { parsePythonRequirement } from "./PythonRequirement.ts"
 import { type PythonRuntime, readPythonRuntime } from "./PythonRuntime.ts"
-import { describeCopy, scanPythonTree } from "./PythonTree.ts"
+import { scanPythonTree } from "./PythonTree.ts"
 import { formatPythonVersion, parsePythonVersion } from "./PythonVersion.ts"
 
 const RUNTIME_DEADLINE_S = 60
@@ -183,8 +185,8 @@ export const installPlan = Effect.fn("boundary.installPlan")(function* ({
   const directory = path.resolve(request.directory)
   const failed = ({ message }: { readonly message: string }) =>
     refuse("install_failed", `${directory} is as it was: ${message}`)
-  const staging = `${directory}.staging`
-  const former = `${directory}.former`
+  const staging = `${directory}${BESIDE_PACKAGES.staging}`
+  const former = `${directory}${BESIDE_PACKAGES.former}`
 
   yield* Effect.gen(function* () {
     yield* fs.makeDirectory(path.dirname(directory), { recursive: true })
@@ -224,7 +226,7 @@ const replace = Effect.fnUntraced(function* (directory: string, staging: string,
 /** After a kill between the two renames of an install: what was there before is put back. To be called before loading. */
 export const recoverInstall = Effect.fn("boundary.recoverInstall")(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
-  const former = `${directory}.former`
+  const former = `${directory}${BESIDE_PACKAGES.former}`
   if (Option.isNone(yield* Effect.option(fs.lstat(former)))) return
   if (Option.isNone(yield* Effect.option(fs.lstat(directory)))) yield* fs.rename(former, directory)
   else yield* fs.remove(former, { recursive: true, force: true })

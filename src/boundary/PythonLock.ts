@@ -39,18 +39,21 @@ export const lockOfRuntime = (
   { compat, host }: Pick<PythonLockOptions, "compat" | "host">
 ): MadeLock => {
   const byName = new Map<string, LockedDistribution>()
+  const seen = new Set<string>()
   const skipped: Array<SkippedRecord> = []
   const warnings: Array<string> = []
   let shadowed = 0
   for (const record of records) {
     const found = judge(record)
-    if ("reason" in found) {
-      skipped.push(found)
+    const key = canonicalName(found.name)
+    if (key !== "" && seen.has(key)) {
+      shadowed += 1
       continue
     }
-    const key = canonicalName(found.name)
-    if (byName.has(key)) {
-      shadowed += 1
+    // Also of one that is set aside: it is what the runtime imports, and not a later one of its name.
+    seen.add(key)
+    if ("reason" in found) {
+      skipped.push(found)
       continue
     }
     if (record.top_level_error !== undefined) {

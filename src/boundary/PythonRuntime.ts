@@ -1,7 +1,7 @@
 /** What an interpreter has: its distributions, its standard library, and what conditions of requirements ask for. */
 import { Effect, Option, Schema } from "effect"
 import { PROBE_MARK, PYTHON_PROBE } from "./PythonProbe.ts"
-import { type ProgramFailed, runProgram } from "./Program.ts"
+import { hearProgram, type ProgramFailed, stderrText } from "../process/index.ts"
 
 /** How the probe is named in messages. */
 const GENERATOR = "the generator (Holdfast's built-in Python probe)"
@@ -49,24 +49,24 @@ export const readPythonRuntime = Effect.fn("boundary.readPythonRuntime")(functio
   python: string,
   deadlineSeconds: number
 ) {
-  const output = yield* runProgram(python, {
+  const { stderr, stdout } = yield* hearProgram(python, {
     args: ["-I", "-B", "-c", PYTHON_PROBE],
     deadline: `${deadlineSeconds} seconds`
   }).pipe(Effect.mapError(explain(python)))
-  const at = output.lastIndexOf(`\n${PROBE_MARK}`)
-  const answer = at < 0 ? Option.none() : decodeAnswer(output.slice(at + 1 + PROBE_MARK.length))
+  const at = stdout.lastIndexOf(`\n${PROBE_MARK}`)
+  const answer = at < 0 ? Option.none() : decodeAnswer(stdout.slice(at + 1 + PROBE_MARK.length))
   if (Option.isNone(answer)) {
     return yield* new RuntimeUnknown({
       kind: "output",
       message:
-        `${python} ended well, but did not answer ${GENERATOR}: it wrote ${output.length} characters that are no list ` +
-        "of packages. Name a Python interpreter."
+        `${python} ended well, but did not answer ${GENERATOR}: it wrote ${stdout.length} characters that are no list ` +
+        `of packages. Name a Python interpreter. ${stderrText(stderr)}`
     })
   }
   if ("too_old" in answer.value) {
     return yield* new RuntimeUnknown({
       kind: "too_old",
-      message: `${python} is Python ${answer.value.too_old}, and ${GENERATOR} needs 3.8 or newer: name a newer one.`
+      message: `${python} is Python ${answer.value.too_old}, and ${GENERATOR} needs 3.8 or newer: name a newer one. ${stderrText(stderr)}`
     })
   }
   return answer.value

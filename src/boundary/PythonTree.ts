@@ -1,6 +1,12 @@
 /** A directory of Python packages against what is protected: what in it would stand in for a part of the core. */
 import { Effect, FileSystem, Option, Path } from "effect"
-import type { ProtectedCopy, QuarantinedCopy } from "../domain/index.ts"
+import {
+  BESIDE_PACKAGES,
+  describeCopy,
+  type ProtectedCopy,
+  type QuarantinedCopy,
+  type QuarantineReport
+} from "../domain/index.ts"
 import type { Protection } from "./LockFile.ts"
 import { canonicalName } from "./PythonNames.ts"
 
@@ -9,12 +15,8 @@ const MODULE_FILE = /^([\p{L}_][\p{L}\p{N}_]*)(?:\.[A-Za-z0-9_-]+)*\.(?:py|pyc|s
 const PACKAGE = /^[\p{L}_][\p{L}\p{N}_]*$/u
 const METADATA = /^(.+?)(?:-[^-]+)*\.(?:dist-info|egg-info)$/
 
-/** Where copies are put, in the directory beside the scanned one. */
-const QUARANTINE_SUFFIX = ".quarantine"
-
 /**
  * Every protected copy, by name. A directory without `__init__.py` counts as well, and so do links: `import` finds both.
- * A directory that is not there holds nothing.
  */
 export const scanPythonTree = Effect.fn("boundary.scanPythonTree")(function* (
   directory: string,
@@ -22,12 +24,7 @@ export const scanPythonTree = Effect.fn("boundary.scanPythonTree")(function* (
 ) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const names = yield* fs.readDirectory(directory).pipe(
-    Effect.catchIf(
-      (error) => error.reason._tag === "NotFound",
-      (): Effect.Effect<Array<string>> => Effect.succeed([])
-    )
-  )
+  const names = yield* fs.readDirectory(directory)
   const copies: Array<ProtectedCopy> = []
   for (const entry of names.toSorted()) {
     const at = path.join(directory, entry)
@@ -53,31 +50,34 @@ const isDirectory = Effect.fnUntraced(function* (at: string) {
   return Option.isSome(info) && info.value.type === "Directory"
 })
 
-/** What a copy is, for people. */
-export const describeCopy = ({ kind, name, owner, path }: ProtectedCopy): string =>
-  kind === "module"
-    ? `${path} would be imported as ${name}, which belongs to ${owner}`
-    : `${path} is a copy of ${name}, and the core has ${owner.replace(/ of the core$/, "")}`
-
 /**
  * Moves copies out of a plugin directory, into one beside it that no `sys.path` names. Nothing is deleted: who put it
- * there can look at it.
+ * there can look at it. One that cannot be moved keeps no other from it.
  */
 export const quarantineCopies = Effect.fn("boundary.quarantineCopies")(function* (
   directory: string,
   copies: ReadonlyArray<ProtectedCopy>
 ) {
+  const path = yield* Path.Path
+  const folder = `${path.resolve(directory)}${BESIDE_PACKAGES.quarantine}`
+  const [moved, problems] = yield* Effect.partition(copies, (copy) =>
+    Effect.mapError(
+      moveInto(folder, copy),
+      ({ message }) => `${describeCopy(copy)}, and it cannot be moved away: ${message}.`
+    )
+  )
+  const report: QuarantineReport = { moved, problems }
+  return report
+})
+
+const moveInto = Effect.fnUntraced(function* (folder: string, copy: ProtectedCopy) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const folder = `${path.resolve(directory)}${QUARANTINE_SUFFIX}`
-  const moved: Array<QuarantinedCopy> = []
-  for (const copy of copies) {
-    yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
-    const base = path.join(folder, path.basename(copy.path))
-    let movedTo = base
-    for (let turn = 2; Option.isSome(yield* Effect.option(fs.lstat(movedTo))); turn++) movedTo = `${base}.${turn}`
-    yield* fs.rename(copy.path, movedTo)
-    moved.push({ ...copy, movedTo })
-  }
+  yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+  const base = path.join(folder, path.basename(copy.path))
+  let movedTo = base
+  for (let turn = 2; Option.isSome(yield* Effect.option(fs.lstat(movedTo))); turn++) movedTo = `${base}.${turn}`
+  yield* fs.rename(copy.path, movedTo)
+  const moved: QuarantinedCopy = { ...copy, movedTo }
   return moved
 })

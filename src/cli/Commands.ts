@@ -10,6 +10,7 @@ const loaders = {
   run: () => import("./RunCommand.ts").then(({ runCommand }) => runCommand),
   health: () => import("./HealthCommand.ts").then(({ healthCommand }) => healthCommand),
   config: () => import("./ConfigCommand.ts").then(({ configCommand }) => configCommand),
+  plugin: () => import("./PluginCommand.ts").then(({ pluginCommand }) => pluginCommand),
   "core-lock": () => import("./CoreLockCommand.ts").then(({ coreLockCommand }) => coreLockCommand),
   machines: () => import("./MachinesCommand.ts").then(({ machinesCommand }) => machinesCommand),
   upgrade: () => import("./UpgradeCommand.ts").then(({ upgradeCommand }) => upgradeCommand),

@@ -1,6 +1,7 @@
 /** `holdfast config validate`. */
 import { Effect, Layer, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { FetchHttpClient } from "effect/http"
 import { checkShape, formatProblem, PinInstaller } from "../domain/index.ts"
 import { Uptime } from "../statechart/index.ts"
 import { Unsuccessful } from "./Failures.ts"
@@ -43,7 +44,7 @@ const loadEngine = Effect.promise(() =>
   Promise.all([import("../config/index.ts"), import("../plugins/index.ts")]).then(
     ([
       { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig },
-      { pluginCatalogueLayer, pinInstallerLayer }
+      { pluginCatalogueLayer, pinInstallerLayer, pluginStoreLayer }
     ]) => ({
       ApplyEngine,
       layer: ApplyEngine.layer.pipe(
@@ -51,6 +52,7 @@ const loadEngine = Effect.promise(() =>
         Layer.provideMerge(Inspection.layer),
         Layer.provideMerge(ControlFiles.layer),
         Layer.provideMerge(pluginCatalogueLayer),
+        Layer.provideMerge(pluginStoreLayer.pipe(Layer.provide(FetchHttpClient.layer))),
         Layer.provideMerge(Uptime.layer),
         Layer.provideMerge(homeLayer)
       )
@@ -63,7 +65,9 @@ const examine = Effect.fnUntraced(function* (bytes: Uint8Array) {
   return yield* Effect.gen(function* () {
     const problems = yield* (yield* ApplyEngine).findings(bytes)
     const shape = checkShape(bytes)
-    const would_install = Result.isSuccess(shape) ? yield* (yield* PinInstaller).missing(shape.success) : []
+    const would_install = Result.isSuccess(shape)
+      ? (yield* (yield* PinInstaller).preview(shape.success)).wouldInstall
+      : []
     return { problems, would_install }
   }).pipe(Effect.provide(layer))
 })

@@ -1,6 +1,7 @@
 /** `holdfast core-lock check`. */
 import { Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { describeCopy } from "../domain/index.ts"
 import { Refused, Unsuccessful } from "./Failures.ts"
 import { note, plain, print, printJson } from "./Output.ts"
 
@@ -20,7 +21,7 @@ export const checkCommand = Command.make(
   Effect.fnUntraced(function* ({ directory, host, json, lock: file }) {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const { describeCopy, judgeNodeTree, protectionOf, readLock, scanPythonTree } = yield* Effect.promise(
+    const { judgeNodeTree, protectionOf, readLock, scanPythonTree } = yield* Effect.promise(
       () => import("../boundary/index.ts")
     )
     const state = yield* readLock(file)

@@ -1,7 +1,7 @@
 /** `holdfast core-lock install`. */
 import { Effect, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { CoreLock, type InstallPlan } from "../domain/index.ts"
+import { CoreLock, coreLockPlace, type InstallPlan } from "../domain/index.ts"
 import { UsageError } from "./Failures.ts"
 import { homeLayer } from "./LocalServices.ts"
 import { plain, print, printJson, readInput } from "./Output.ts"
@@ -49,8 +49,8 @@ export const installCommand = Command.make(
     if (requirements.length === 0) {
       return yield* new UsageError({ message: "Name what is to be installed: REQUIREMENT…, or --requirements FILE." })
     }
-    const { coreLockLayerOf, coreLockPath } = yield* Effect.promise(() => import("../boundary/index.ts"))
-    const file = Option.isSome(options.lock) ? options.lock.value : yield* coreLockPath
+    const { coreLockLayerOf } = yield* Effect.promise(() => import("../boundary/index.ts"))
+    const file = Option.isSome(options.lock) ? options.lock.value : (yield* coreLockPlace).path
     const done = yield* Effect.gen(function* () {
       const core = yield* CoreLock
       const plan = yield* core.plan({

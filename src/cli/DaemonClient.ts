@@ -5,18 +5,23 @@ import {
   ErrorBody,
   Home,
   isLoopbackHost,
+  LockedPlugin,
   LoginCode,
   LoginResult,
   LoginStatus,
+  type PluginRequest,
   type RunRequest,
   RunView,
-  Status
+  Status,
+  VerifiedPlugin
 } from "../domain/index.ts"
 import type { LiveDaemon } from "./LiveDaemon.ts"
 import { decodeJson, plain } from "./Output.ts"
 
 /** How long the daemon may take to answer; it does nothing slow there. */
 const PATIENCE = Duration.seconds(5)
+/** How long it may take to fetch a plugin: its own deadline ends it before. */
+const FETCH_PATIENCE = Duration.minutes(10)
 /** How long it may take where it asks the model provider first. */
 const PROVIDER_PATIENCE = Duration.seconds(120)
 
@@ -55,6 +60,13 @@ export class DaemonClient extends Context.Service<
     /** Ends the flow of this id, or any live one; whether there was one. */
     readonly cancelLogin: (daemon: LiveDaemon, flow: string | null) => Asked<CancelAnswer>
     readonly logout: (daemon: LiveDaemon) => Asked<void>
+    readonly plugins: (daemon: LiveDaemon) => Asked<PluginList>
+    readonly installPlugin: (daemon: LiveDaemon, request: PluginRequest) => Asked<LockedPlugin>
+    readonly verifyPlugins: (
+      daemon: LiveDaemon,
+      request: { readonly name?: string; readonly repair: boolean }
+    ) => Asked<VerifiedPlugins>
+    readonly removePlugin: (daemon: LiveDaemon, name: string) => Asked<RemovedPlugin>
     readonly startRun: (daemon: LiveDaemon, request: RunRequest) => Asked<RunView>
     readonly runs: (daemon: LiveDaemon) => Asked<RunList>
     readonly run: (daemon: LiveDaemon, id: string) => Asked<RunView>
@@ -142,6 +154,12 @@ export class DaemonClient extends Context.Service<
         cancelLogin: (daemon, flow) =>
           ask(daemon, post("/login/cancel", flow === null ? {} : { flow_id: flow }), CancelAnswer),
         logout: (daemon) => Effect.asVoid(send(daemon, HttpClientRequest.post("/logout"))),
+        plugins: (daemon) => ask(daemon, HttpClientRequest.get("/plugins"), PluginList),
+        installPlugin: (daemon, request) =>
+          ask(daemon, post("/plugins/install", request), LockedPlugin, FETCH_PATIENCE),
+        verifyPlugins: (daemon, request) =>
+          ask(daemon, post("/plugins/verify", request), VerifiedPlugins, FETCH_PATIENCE),
+        removePlugin: (daemon, name) => ask(daemon, post("/plugins/remove", { name }), RemovedPlugin),
         startRun: (daemon, request) => ask(daemon, post("/runs", request), RunView),
         runs: (daemon) => ask(daemon, HttpClientRequest.get("/runs"), RunList),
         run: (daemon, id) => ask(daemon, HttpClientRequest.get(`/runs/${encodeURIComponent(id)}`), RunView),
@@ -164,6 +182,20 @@ export class DaemonClient extends Context.Service<
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
 }
+
+const PluginList = Schema.Struct({ plugins: Schema.Array(LockedPlugin) })
+
+/** By name. */
+export type PluginList = typeof PluginList.Type
+
+const VerifiedPlugins = Schema.Struct({ plugins: Schema.Array(VerifiedPlugin) })
+
+export type VerifiedPlugins = typeof VerifiedPlugins.Type
+
+const RemovedPlugin = Schema.Struct({ name: Schema.String, known: Schema.Boolean })
+
+/** Whether it was installed. */
+export type RemovedPlugin = typeof RemovedPlugin.Type
 
 const RunList = Schema.Struct({ runs: Schema.Array(RunView) })
 

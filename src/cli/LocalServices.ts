@@ -16,7 +16,7 @@ export const loadControl = Effect.promise(() =>
 
 /** For commands that look at what is stored and ask for no plugin. */
 const noCatalogue = Layer.succeed(PluginCatalogue, {
-  known: Effect.succeed([]),
+  known: () => Effect.succeed([]),
   environment: Effect.succeed("")
 })
 

@@ -32,7 +32,8 @@ export const statusLines = (status: Status, paint: Paint = noPaint): ReadonlyArr
       ...layerFields(status),
       ...status.plugins.map(
         ({ name, state, version }) => ["plugin", `${plain(name)} ${plain(version)}: ${plain(state)}`] as const
-      )
+      ),
+      ...(status.core_lock === undefined ? [] : [["core lock", coreLockText(status.core_lock)] as const])
     ]),
     ...status.diagnostics.flatMap(({ message, repair, severity }) => [
       "",
@@ -72,6 +73,11 @@ const identityText = ({ expires_at, gateway_id, problem, state }: Status["identi
     ...(gateway_id === null || expires_at === null ? [] : [`until ${plain(expires_at)}`]),
     ...(problem === undefined ? [] : [plain(problem)])
   ].join(", ")
+
+const coreLockText = ({ distributions = 0, message, path, state }: NonNullable<Status["core_lock"]>): string =>
+  state === "ready"
+    ? `${distributions} package${distributions === 1 ? "" : "s"} protected, ${plain(path)}`
+    : `${state}: ${plain(state === "missing" && message !== undefined ? message : path)}`
 
 const remoteFields = ({ config_layers, daemon, diagnostics, remote_config }: Status): ReadonlyArray<Field> => {
   if (remote_config === null) {

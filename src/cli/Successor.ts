@@ -25,13 +25,15 @@ export const becomeCommand = (
 ): Effect.Effect<never> =>
   Effect.callback<never>((resume) => {
     const { process } = globalThis
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "inherit" })
     const isTerminal = isatty(0)
+    // Before the command runs: what comes while this process is still busy starting it would be Node's to answer. None of
+    // these is called before `child` is there.
     for (const signal of SIGNALS) {
       process.on(signal, () => {
         if (!isTerminal || !FROM_TERMINAL.has(signal)) child.kill(signal)
       })
     }
+    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "inherit" })
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (child.pid === undefined) resume(notStarted(program, error.code ?? error.message))
     })

@@ -14,10 +14,12 @@ import {
   type ConfigDocument,
   formatProblem,
   Home,
+  type KnownPlugin,
   MAX_DOCUMENT_BYTES,
   normaliseUrl,
   PinInstaller,
   PluginCatalogue,
+  type PluginEntry,
   type Problem,
   probationWindowMs,
   withoutToken
@@ -28,7 +30,7 @@ import { ControlFiles } from "./ControlFiles.ts"
 import { Inspection } from "./Inspection.ts"
 import { Offers } from "./Offers.ts"
 import { RunningConfig } from "./RunningConfig.ts"
-import { validateFully } from "./Validation.ts"
+import { SINK_CAPABILITY, validateFully } from "./Validation.ts"
 
 /** A step that never ends must not end staging for ever. */
 const STEP_DEADLINE = Duration.minutes(2)
@@ -79,17 +81,24 @@ export class ApplyEngine extends Context.Service<
         })
       })
 
-      const fullProblems = Effect.fnUntraced(function* (document: ConfigDocument) {
-        return [...validateFully(document, yield* catalogue.known), ...(yield* reachableCentrals(document))]
+      const fullProblems = Effect.fnUntraced(function* (document: ConfigDocument, known: ReadonlyArray<KnownPlugin>) {
+        return [...validateFully(document, known), ...(yield* reachableCentrals(document))]
       })
 
       const findings = Effect.fn("ApplyEngine.findings")(function* (bytes: Uint8Array) {
         if (bytes.length > MAX_DOCUMENT_BYTES) return [tooLarge(bytes.length)]
         const shape = checkShape(bytes)
         if (Result.isFailure(shape)) return shape.failure
-        return yield* fullProblems(shape.success).pipe(
+        const { problems } = yield* installer.preview(shape.success)
+        const here = yield* catalogue.known({})
+        const fetched = (shape.success.plugins ?? []).filter(
+          ({ name, source }) => source !== undefined && !here.some(({ manifest }) => manifest.name === name)
+        )
+        const known = [...here, ...fetched.map(assumed)]
+        const full = yield* fullProblems(shape.success, known).pipe(
           Effect.catchTag("StorageError", ({ message }) => Effect.succeed([{ pointer: "", message }]))
         )
+        return [...problems, ...full]
       })
 
       const checkOffer = Effect.fn("config.check")(function* ({ offer }: { readonly offer: number }) {
@@ -105,38 +114,51 @@ export class ApplyEngine extends Context.Service<
       })
 
       const parsed = Effect.fnUntraced(function* (offer: number) {
-        const { bytes } = yield* offers.get(offer)
+        const { bytes, trees = {} } = yield* offers.get(offer)
         const shape = checkShape(bytes)
-        return { digest: yield* sha256Hex(bytes), shape }
+        return { digest: yield* sha256Hex(bytes), shape, trees }
       })
 
       const installPins = Effect.fn("plugin.install")(function* ({ offer }: { readonly offer: number }) {
         const { digest, shape } = yield* parsed(offer)
         if (Result.isFailure(shape)) return refusal("config_invalid", digest, shape.failure)
-        const refused = yield* installer.install(shape.success)
-        return refused === null
-          ? accepted(digest, probationWindowMs(shape.success))
-          : ({ verdict: refused.verdict, transient: refused.transient, digest, detail: refused.detail } as const)
+        const installed = yield* installer.install(shape.success)
+        if ("refused" in installed) return { ...installed.refused, digest } as const
+        yield* offers.resolve(offer, installed.trees)
+        return accepted(digest, probationWindowMs(shape.success))
       })
 
       const validate = Effect.fn("config.validate")(function* ({ offer }: { readonly offer: number }) {
-        const { digest, shape } = yield* parsed(offer)
+        const { digest, shape, trees } = yield* parsed(offer)
         if (Result.isFailure(shape)) return refusal("config_invalid", digest, shape.failure)
-        const problems = yield* fullProblems(shape.success)
+        const problems = yield* fullProblems(shape.success, yield* catalogue.known(trees))
         return problems.length === 0
           ? accepted(digest, probationWindowMs(shape.success))
           : refusal("config_invalid", digest, problems)
       })
+
+      /** A revision that is not applied leaves a line in the log, and not only in the status. */
+      const noted = <E, R>(task: (input: { readonly offer: number }) => Effect.Effect<Finding, E, R>) =>
+        Effect.fnUntraced(function* (input: { readonly offer: number }) {
+          const finding = yield* task(input)
+          if (finding.verdict === "accepted") return finding
+          const { etag } = yield* offers.get(input.offer)
+          yield* Effect.logWarning(
+            finding.verdict === "artifact_hash_mismatch" ? "config.pin_hash_mismatch" : "config.apply_failed"
+          ).pipe(Effect.annotateLogs({ config_etag: etag, error_kind: finding.verdict, detail: finding.detail }))
+          return finding
+        })
 
       const writeSlot = Effect.fn("config.slot")(function* (input: {
         readonly slot: "a" | "b"
         readonly offer: number
         readonly etag: string
       }) {
-        const { bytes } = yield* offers.get(input.offer)
+        const { bytes, trees = {} } = yield* offers.get(input.offer)
+        const record = { etag: input.etag, digest: yield* sha256Hex(bytes) }
         yield* slots.writeSlot(d, input.slot, {
           document: bytes,
-          record: { etag: input.etag, digest: yield* sha256Hex(bytes) }
+          record: Object.keys(trees).length === 0 ? record : { ...record, plugins: trees }
         })
       })
 
@@ -181,9 +203,9 @@ export class ApplyEngine extends Context.Service<
             ),
           retireSeed: () => bounded(nothing(control.retireSeed)),
           rememberUrl: (input) => bounded(nothing(rememberUrl(input))),
-          checkShape: (input) => bounded(checkOffer(input)),
-          installPins: (input) => deadline(INSTALL_DEADLINE)(installPins(input)),
-          validate: (input) => bounded(validate(input)),
+          checkShape: (input) => bounded(noted(checkOffer)(input)),
+          installPins: (input) => deadline(INSTALL_DEADLINE)(noted(installPins)(input)),
+          validate: (input) => bounded(noted(validate)(input)),
           readTime: () => times
         },
         findings
@@ -223,6 +245,21 @@ const refusal = (
   digest: string,
   problems: ReadonlyArray<Problem>
 ): Finding => ({ verdict, transient: false, digest, detail: problems.map(formatProblem).join("; ") })
+
+/** A plugin that could not be looked at yet: of its manifest nothing is known, and nothing is held against it. */
+const assumed = ({ name, version = "0.0.0" }: PluginEntry): KnownPlugin => ({
+  manifest: {
+    schema_version: 1,
+    name,
+    version,
+    holdfast_api: "*",
+    runtime: "node",
+    entrypoint: "(not installed)",
+    provides: { capabilities: [SINK_CAPABILITY] }
+  },
+  entry: "(not installed)",
+  origin: "installed"
+})
 
 const tooLarge = (size: number): Problem => ({
   pointer: "",

@@ -8,6 +8,7 @@ import {
   DEFAULT_POLL_SECONDS,
   Home,
   PluginCatalogue,
+  type PluginTrees,
   probationWindowMs
 } from "../domain/index.ts"
 import { DurableFiles, IdentityStore, type SlotContents, Slots, type StorageError } from "../storage/index.ts"
@@ -17,6 +18,8 @@ import { readLocalLayer } from "./LocalLayer.ts"
 /** The bytes of the documents that a reading found. */
 export interface InspectedDocuments {
   readonly slots: Readonly<Record<SlotName, Uint8Array | null>>
+  /** The artifacts that each slot's revision was staged with. */
+  readonly trees: Readonly<Record<SlotName, PluginTrees>>
   readonly seed: Uint8Array | null
   readonly rescue: Uint8Array | null
 }
@@ -119,6 +122,7 @@ export class Inspection extends Context.Service<
         const confirmed = known.file.last_confirmed_url
         yield* Ref.set(last, {
           slots: { a: a.document ?? null, b: b.document ?? null },
+          trees: { a: a.record?.plugins ?? {}, b: b.record?.plugins ?? {} },
           seed: Option.getOrNull(seed),
           rescue: confirmed === undefined ? null : bareDocument(confirmed)
         })

@@ -1,5 +1,6 @@
 /** The bytes of offered revisions: a machine sees only their handle, for they carry secrets. */
 import { Context, Effect, Layer, Ref, Schema } from "effect"
+import type { PluginTrees } from "../domain/index.ts"
 
 /** The bytes behind a handle are gone: a newer offer took their place. */
 export class OfferGone extends Schema.TaggedError<OfferGone>()("OfferGone", { message: Schema.String }) {}
@@ -10,6 +11,8 @@ const KEPT = 4
 export interface OfferedRevision {
   readonly etag: string
   readonly bytes: Uint8Array
+  /** The artifacts that its pins stand for, once they are installed. */
+  readonly trees?: PluginTrees
 }
 
 export class Offers extends Context.Service<
@@ -20,6 +23,8 @@ export class Offers extends Context.Service<
      * becomes the newest: polls that go on offering it while it is being applied must not take its bytes away.
      */
     readonly keep: (offer: OfferedRevision) => Effect.Effect<number>
+    /** Notes what its pins stand for. */
+    readonly resolve: (handle: number, trees: PluginTrees) => Effect.Effect<void>
     readonly get: (handle: number) => Effect.Effect<OfferedRevision, OfferGone>
   }
 >()("holdfast/config/Offers") {
@@ -33,13 +38,20 @@ export class Offers extends Context.Service<
       return Offers.of({
         keep: (offer) =>
           Ref.modify(kept, ({ next, offers }) => {
-            const [handle] = [...offers].find(([, known]) => isSame(known, offer)) ?? [next]
+            const [handle, same] = [...offers].find(([, known]) => isSame(known, offer)) ?? [next, offer]
             const others = [...offers].filter(([known]) => known !== handle)
             return [
               handle,
-              { next: Math.max(next, handle + 1), offers: new Map([...others.slice(1 - KEPT), [handle, offer]]) }
+              { next: Math.max(next, handle + 1), offers: new Map([...others.slice(1 - KEPT), [handle, same]]) }
             ]
           }),
+        resolve: (handle, trees) =>
+          Ref.update(kept, ({ next, offers }) => ({
+            next,
+            offers: new Map(
+              [...offers].map(([known, offer]) => [known, known === handle ? { ...offer, trees } : offer])
+            )
+          })),
         get: (handle) =>
           Effect.flatMap(Ref.get(kept), ({ offers }) => {
             const offer = offers.get(handle)

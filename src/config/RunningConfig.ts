@@ -8,7 +8,8 @@ import {
   type ConfigDocument,
   Home,
   normaliseUrl,
-  PluginCatalogue
+  PluginCatalogue,
+  type PluginTrees
 } from "../domain/index.ts"
 import { DurableFiles, IdentityStore, Slots, type StorageError } from "../storage/index.ts"
 import { ControlFiles, documentOf, type Loss, LOSSES } from "./ControlFiles.ts"
@@ -21,6 +22,8 @@ export interface EffectiveConfig {
   readonly boot: BootOutcome
   readonly document: ConfigDocument
   readonly central: Option.Option<CentralSink>
+  /** The artifacts that the running revision was staged with. */
+  readonly trees: PluginTrees
   readonly localUsed: boolean
   readonly localProblem: string | null
   readonly dropped: ReadonlyArray<DroppedEntry>
@@ -41,6 +44,8 @@ export class RunningConfig extends Context.Service<
     readonly policyToken: (url: string) => Effect.Effect<Option.Option<Redacted.Redacted<string>>>
     /** Normalised central URLs that a slot, the seed or the user's own layer name; "all" if a slot cannot tell. */
     readonly namedUrls: Effect.Effect<ReadonlyArray<string> | "all", StorageError>
+    /** The artifacts that the slots' revisions were staged with; "all" if a slot cannot tell. */
+    readonly namedTrees: Effect.Effect<ReadonlyArray<PluginTrees> | "all", StorageError>
   }
 >()("holdfast/config/RunningConfig") {
   static readonly layer = Layer.effect(
@@ -62,16 +67,12 @@ export class RunningConfig extends Context.Service<
 
       // Not read again: a disk that fails now would leave a line to central under the name of a revision without one.
       const centralLayer = Effect.fnUntraced(function* ({ running }: BootOutcome) {
-        if (running.source === "none") return null
+        if (running.source === "none") return { bytes: null, trees: {} }
         const documents = yield* inspection.documents
-        switch (running.source) {
-          case "slot":
-            return running.slot === null ? null : documents.slots[running.slot]
-          case "seed":
-            return documents.seed
-          case "rescue":
-            return documents.rescue
-        }
+        if (running.source !== "slot") return { bytes: documents[running.source], trees: {} }
+        return running.slot === null
+          ? { bytes: null, trees: {} }
+          : { bytes: documents.slots[running.slot], trees: documents.trees[running.slot] }
       })
 
       // A machine with a credential, or with something vouched for, has joined: that nothing says where is a loss too.
@@ -87,24 +88,25 @@ export class RunningConfig extends Context.Service<
       )
 
       const load = Effect.fnUntraced(function* (boot: BootOutcome) {
-        const { bytes, problem } = yield* centralLayer(boot).pipe(
-          Effect.map((bytes) => ({ bytes, problem: null as string | null })),
+        const { bytes, problem, trees } = yield* centralLayer(boot).pipe(
+          Effect.map((layer) => ({ ...layer, problem: null as string | null })),
           // The disk fails between boot evaluation and now: the line to central is what must come up all the same.
           Effect.catchTag("StorageError", (error) =>
             rescue.pipe(
               Effect.orElseSucceed(() => null),
-              Effect.map((bytes) => ({ bytes, problem: error.message }))
+              Effect.map((bytes) => ({ bytes, trees: {}, problem: error.message }))
             )
           )
         )
         const central = bytes === null ? null : documentOf(bytes)
         const { document: localDocument, problem: localProblem } = yield* local
-        const known = yield* catalogue.known
+        const known = yield* catalogue.known(trees)
         const merged = mergeLayers(central, localDocument, known, { safeStart: boot.bundledOnly })
         const config: EffectiveConfig = {
           boot,
           document: merged.document,
           central: centralSink(merged.document),
+          trees,
           localUsed: localDocument !== null && !boot.bundledOnly,
           localProblem,
           dropped: merged.dropped,
@@ -150,7 +152,13 @@ export class RunningConfig extends Context.Service<
         )
       })
 
-      return RunningConfig.of({ freeze, effective, policyToken, namedUrls })
+      const namedTrees = Effect.gen(function* () {
+        const found = [yield* slots.readSlot(home.control, "a"), yield* slots.readSlot(home.control, "b")]
+        if (found.some(({ present, record }) => present && record === undefined)) return "all" as const
+        return found.flatMap(({ record }) => (record?.plugins === undefined ? [] : [record.plugins]))
+      })
+
+      return RunningConfig.of({ freeze, effective, policyToken, namedUrls, namedTrees })
     })
   )
 }

@@ -15,6 +15,7 @@ import {
   withDoors
 } from "../http/index.ts"
 import { Login, loginRoutes, Models } from "../login/index.ts"
+import { pluginRoutes, PluginStore } from "../plugins/index.ts"
 import { runRoutes } from "../runs/index.ts"
 import { exposition, EXPOSITION_TYPE } from "../telemetry/index.ts"
 import { accountHealth } from "./Account.ts"
@@ -42,7 +43,7 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
       "GET",
       "/health",
       Effect.gen(function* () {
-        const { diagnostics, overall, remote_config } = yield* status
+        const { core_lock, diagnostics, overall, remote_config } = yield* status
         const { isMissing, shown } = yield* accountHealth
         const short = { status: overall !== "healthy" ? "degraded" : isMissing ? "unauthenticated" : "ok", version }
         if ((yield* Shown) === "none") return HttpServerResponse.jsonUnsafe(short)
@@ -52,6 +53,7 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
           agents: [],
           quarantined: [],
           remote_config,
+          core_lock,
           reasons: diagnostics.map(({ kind, message }) => ({ kind, message }))
         })
       })
@@ -129,6 +131,7 @@ export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, 
     Layer.mergeAll(
       routes(status, fleet, yield* Version),
       mountRoutes(loginRoutes(yield* Login, yield* Models)),
+      mountRoutes(pluginRoutes(yield* PluginStore)),
       mountRoutes(runRoutes(runs, tails, { closing: Deferred.await(closed), orPage: pages.orPage })),
       mountRoutes(pages.routes)
     )

@@ -7,12 +7,14 @@ import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../config/index.ts"
 import { Home, Version } from "../domain/index.ts"
 import { LoginStore, LoginTasks, Provider, ProviderSettings } from "../login/index.ts"
-import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer } from "../plugins/index.ts"
+import { pluginCatalogueLayer, pinInstallerLayer, pluginHostLayer, pluginStoreLayer } from "../plugins/index.ts"
 import { Uptime } from "../statechart/index.ts"
 import { DaemonLock, DurableFiles, IdentityStore, Slots } from "../storage/index.ts"
 import { modelAccountLayer } from "./Account.ts"
 import { configControlLayer } from "./Control.ts"
+import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
+import { lazyCoreLock } from "./LazyCoreLock.ts"
 import { LazyRuns } from "./LazyRuns.ts"
 import { measuredJournal, measuredSwitchboard, Measures } from "./Measures.ts"
 import { timeScale } from "./Settings.ts"
@@ -37,6 +39,7 @@ const storage = Layer.mergeAll(Slots.layer, DaemonLock.layer, IdentityStore.laye
 
 const plugins = Layer.mergeAll(pinInstallerLayer, pluginHostLayer).pipe(
   Layer.provideMerge(pluginCatalogueLayer),
+  Layer.provideMerge(pluginStoreLayer),
   Layer.provideMerge(storage)
 )
 
@@ -52,8 +55,10 @@ const login = Layer.mergeAll(LoginTasks.layer, modelAccountLayer).pipe(
   Layer.provideMerge(Layer.mergeAll(ProviderSettings.layer, LoginStore.layer))
 )
 
+const coreLock = CoreLockWatch.layer.pipe(Layer.provideMerge(lazyCoreLock))
+
 /** Everything that the daemon's root uses. */
-export const daemonLayer = Layer.mergeAll(PullLoop.layer, login, LazyRuns.layer).pipe(
+export const daemonLayer = Layer.mergeAll(PullLoop.layer, login, LazyRuns.layer, coreLock).pipe(
   Layer.provideMerge(Identity.layer),
   Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, configControlLayer.pipe(Layer.provideMerge(Fleet.layer)))),
   Layer.provideMerge(config)

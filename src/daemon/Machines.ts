@@ -17,9 +17,11 @@ import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
+import { PluginStore } from "../plugins/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
+import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
 import { LazyRuns } from "./LazyRuns.ts"
 import { Measures } from "./Measures.ts"
@@ -125,7 +127,7 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
             })
           ).pipe(Effect.provideService(Scope.Scope, apiScope), Effect.as(undefined)),
         loadPlugins: (input) =>
-          Effect.flatMap(running.effective, ({ document }) => host.load(document, input)).pipe(
+          Effect.flatMap(running.effective, ({ document, trees }) => host.load(document, { ...input, trees })).pipe(
             Effect.map((states) => ({ problems: problemsOf(states) }))
           ),
         closePlugins: () => Effect.as(host.close, undefined),
@@ -141,9 +143,17 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   )
   yield* fleet.started({ apply, join, pull, daemon, login })
 
+  // Not before the line to central is up: a disk that is slow to forget keeps nobody waiting.
+  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(collectPlugins), Effect.forkScoped)
+
   // Runs come last: whatever becomes of them, the line to central is up.
   const { runs } = yield* LazyRuns
   yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(runs.open), Effect.forkScoped)
+
+  const coreLock = yield* CoreLockWatch
+  yield* daemon
+    .until((snapshot) => snapshot.hasTag("running"))
+    .pipe(Effect.andThen(coreLock.open), Effect.andThen(options.writeStatus), Effect.forkScoped)
 
   // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.
   yield* daemon
@@ -167,6 +177,19 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   )
   return { daemon, ending: Deferred.await(ending) }
 })
+
+/** The trees of plugins that no slot names any more go. */
+const collectPlugins = Effect.gen(function* () {
+  const config = yield* RunningConfig
+  const kept = yield* config.namedTrees
+  const { boot, document, trees } = yield* config.effective
+  // A safe start leaves the user's own layer out, which may name some.
+  if (kept === "all" || boot.bundledOnly) return
+  const sources = (document.plugins ?? []).map(({ name, source = null }) => [name, source])
+  const gone = yield* (yield* PluginStore).collect({ kept, running: trees, sources: Object.fromEntries(sources) })
+  if (gone.length === 0) return
+  yield* Effect.logInfo("plugins that nothing names any more are removed").pipe(Effect.annotateLogs({ gone }))
+}).pipe(Effect.catch(({ message }) => Effect.logWarning(`plugins that nothing names any more stay: ${message}`)))
 
 const POLL_EVENTS: Readonly<Record<string, string>> = {
   document_too_large: "config_document_too_large",

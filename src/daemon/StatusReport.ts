@@ -5,6 +5,7 @@ import { RunningConfig } from "../config/index.ts"
 import { Home, PluginHost, Version } from "../domain/index.ts"
 import { Journal, Uptime } from "../statechart/index.ts"
 import { configView } from "./Control.ts"
+import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
 import { statusOf } from "./StatusView.ts"
 
@@ -30,6 +31,7 @@ export const currentStatus = Effect.fnUntraced(function* ({ apiUrl, startedAt }:
     config,
     view: yield* configView,
     plugins: yield* (yield* PluginHost).states,
+    coreLock: yield* (yield* CoreLockWatch).seen,
     identity: yield* identity.status,
     identityStorage: yield* identity.storageProblem,
     pid: globalThis.process.pid,

@@ -19,6 +19,7 @@ import {
   stagingDiagnostics
 } from "../config/index.ts"
 import { type Diagnostic, normaliseUrl, type PluginState, type Status } from "../domain/index.ts"
+import type { CoreLockSeen } from "./CoreLockWatch.ts"
 
 /** Everything that the status is made of, gathered at one moment. */
 export interface StatusFacts {
@@ -32,6 +33,7 @@ export interface StatusFacts {
   readonly config: EffectiveConfig
   readonly view: ConfigView
   readonly plugins: ReadonlyArray<PluginState>
+  readonly coreLock: CoreLockSeen
   readonly identity: Pick<Status["identity"], "gateway_id" | "expires_at">
   /** Why the identity could not be stored, if so. */
   readonly identityStorage: string | null
@@ -47,11 +49,12 @@ export interface StatusFacts {
 
 /** The whole status of a machine whose daemon runs. */
 export const statusOf = (facts: StatusFacts): Status => {
-  const { apply, config, join, localPath, plugins, states, view } = facts
+  const { apply, config, coreLock, join, localPath, plugins, states, view } = facts
   const diagnostics = [
     ...engineDiagnostics(apply),
     ...layerDiagnostics(config),
     ...processDiagnostics(facts),
+    ...coreLock.diagnostics,
     ...stagingDiagnostics(apply, states["configApply"] ?? ""),
     ...revisionDiagnostics(apply.state),
     ...ignoredKeys(config.document)
@@ -76,6 +79,7 @@ export const statusOf = (facts: StatusFacts): Status => {
     },
     remote_config: remoteConfigOf(view),
     config_layers: layersOf(config, localPath),
+    ...(coreLock.status === null ? {} : { core_lock: coreLock.status }),
     plugins: plugins.map(({ name, state, version }) => ({ name, version, state })),
     machines: states
   }

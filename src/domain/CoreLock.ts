@@ -1,5 +1,6 @@
 /** The core lock: what plugins and agents may not replace, and what areas offer each other about it. */
-import { Context, Effect, Schema } from "effect"
+import { Config, Context, Effect, Path, Schema } from "effect"
+import { Home } from "./Home.ts"
 
 /** What a host already uses: one distribution of Python, or one shared package of Node. */
 export const LockedDistribution = Schema.Struct({
@@ -44,11 +45,29 @@ export type CoreLockFile = typeof CoreLockFile.Type
 /** The variable that names the lock to whoever loads plugins. */
 export const CORE_LOCK_VARIABLE = "HOLDFAST_CORE_LOCK_PATH"
 
+/** Where this machine's lock is looked for, absolute: what the variable names, else `core-lock.json` in the home. */
+export const coreLockPlace = Effect.gen(function* () {
+  const path = yield* Path.Path
+  const named = yield* Effect.orDie(Config.withDefault(Config.String(CORE_LOCK_VARIABLE), ""))
+  return {
+    /** Somebody expects a lock there. */
+    isNamed: named !== "",
+    path: named === "" ? path.join((yield* Home).root, "core-lock.json") : path.resolve(named)
+  }
+})
+
 /** What is known of a lock; only `ready` protects installs. Messages say what to do. */
 export type CoreLockState =
   | { readonly _tag: "ready"; readonly path: string; readonly lock: CoreLockFile }
   | { readonly _tag: "missing"; readonly path: string; readonly message: string }
   | { readonly _tag: "unreadable"; readonly path: string; readonly message: string }
+
+/** The state of a path where nothing is. */
+export const missingCoreLock = (path: string): CoreLockState => ({
+  _tag: "missing",
+  path,
+  message: `There is no core lock ${path}. Make one: holdfast core-lock generate`
+})
 
 /** Why Python packages were not installed. */
 export const INSTALL_VERDICTS = [
@@ -151,11 +170,34 @@ export interface ProtectedCopy {
   readonly owner: string
 }
 
+/** What a copy is, for people: a part of a sentence. */
+export const describeCopy = ({ kind, name, owner, path }: ProtectedCopy): string =>
+  kind === "module"
+    ? `${path} would be imported as ${name}, which belongs to ${owner}`
+    : `${path} is a copy of ${name}, and the core has ${owner.replace(/ of the core$/, "")}`
+
 /** A protected copy that was moved out of a plugin directory. */
 export interface QuarantinedCopy extends ProtectedCopy {
   /** Where it lies now. */
   readonly movedTo: string
 }
+
+/** What became of a plugin directory that was looked through. */
+export interface QuarantineReport {
+  readonly moved: ReadonlyArray<QuarantinedCopy>
+  /** What could not be looked at or moved away, and so may still stand in for the core: sentences for people. */
+  readonly problems: ReadonlyArray<string>
+}
+
+/** What installs and scans put beside a plugin directory, by the end of its name; no plugin directory ends so itself. */
+export const BESIDE_PACKAGES = {
+  /** Copies that were moved out of it. */
+  quarantine: ".quarantine",
+  /** What is to take its place. */
+  staging: ".staging",
+  /** What it was, while another takes its place; put back after a kill. */
+  former: ".former"
+} as const
 
 /**
  * Keeps plugins and agents from replacing what the runtime uses.
@@ -171,9 +213,10 @@ export class CoreLock extends Context.Service<
     readonly plan: (request: InstallRequest) => Effect.Effect<InstallPlan, InstallRefused>
     /** Installs exactly a plan, and answers its directory. What runs already does not change. */
     readonly install: (plan: InstallPlan) => Effect.Effect<string, InstallRefused>
-    /** Moves protected copies out of existing plugin directories; without a readable lock of Python it moves none. */
-    readonly quarantine: (
-      directories: ReadonlyArray<string>
-    ) => Effect.Effect<ReadonlyArray<QuarantinedCopy>, InstallRefused>
+    /**
+     * Finishes what a killed install left of a plugin directory, and moves protected copies out of it; without a readable
+     * lock of Python none, which is one of the problems.
+     */
+    readonly quarantine: (directory: string) => Effect.Effect<QuarantineReport>
   }
 >()("holdfast/domain/CoreLock") {}

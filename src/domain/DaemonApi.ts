@@ -15,8 +15,9 @@ import {
 } from "effect/http-api"
 import { ErrorBody, RemoteConfig } from "./CentralProtocol.ts"
 import { LoginCode, LoginResult, LoginStatus } from "./Login.ts"
+import { LockedPlugin, PluginRequest, VerifiedPlugin } from "./Plugins.ts"
 import { RunRequest, RunView } from "./Runs.ts"
-import { Status } from "./Status.ts"
+import { CoreLockStatus, Status } from "./Status.ts"
 
 const failed = (status: number, when: string) =>
   ErrorBody.annotate({ description: when }).pipe(HttpApiSchema.status(status))
@@ -53,6 +54,7 @@ const Health = Schema.Struct({
   agents: Schema.optionalKey(Schema.Array(Schema.Unknown)),
   quarantined: Schema.optionalKey(Schema.Array(Schema.Unknown)),
   remote_config: Schema.optionalKey(Schema.NullOr(RemoteConfig)),
+  core_lock: Schema.optionalKey(CoreLockStatus),
   reasons: Schema.optionalKey(Schema.Array(Reason))
 })
 
@@ -204,6 +206,36 @@ const runs = HttpApiGroup.make("runs")
   )
   .middleware(Token)
 
+const notInstalled = failed(422, "One of the reasons of `PluginNotInstalled`, such as `artifact_hash_mismatch`.")
+const tokenOnly = failed(403, "A session is not enough: the token itself is needed.")
+
+const plugins = HttpApiGroup.make("plugins")
+  .annotateMerge(words("Plugins", "What is installed on this machine, by operators and by revisions."))
+  .add(
+    HttpApiEndpoint.get("plugins", "/plugins", {
+      success: Schema.Struct({ plugins: Schema.Array(LockedPlugin) })
+    }).annotateMerge(words("Installed plugins", "What the lock says, by name.")),
+    HttpApiEndpoint.post("installPlugin", "/plugins/install", {
+      payload: PluginRequest,
+      success: LockedPlugin.pipe(HttpApiSchema.status(201)),
+      error: [tokenOnly, notInstalled]
+    }).annotateMerge(words("Install a plugin", "From a repository, a tarball, or an absolute folder of this machine.")),
+    HttpApiEndpoint.post("verifyPlugins", "/plugins/verify", {
+      payload: Schema.Struct({
+        name: Schema.optionalKey(Schema.NonEmptyString),
+        repair: Schema.optionalKey(Schema.Boolean)
+      }),
+      success: Schema.Struct({ plugins: Schema.Array(VerifiedPlugin) }),
+      error: tokenOnly
+    }).annotateMerge(words("Hash installed plugins again", "`repair` installs again what is not intact.")),
+    HttpApiEndpoint.post("removePlugin", "/plugins/remove", {
+      payload: Schema.Struct({ name: Schema.NonEmptyString }),
+      success: Schema.Struct({ name: Schema.String, known: Schema.Boolean }),
+      error: [tokenOnly, notInstalled]
+    }).annotateMerge(words("Remove a plugin", "Its files go when no slot names them."))
+  )
+  .middleware(Token)
+
 const MachineState = Schema.Struct({
   instance: Schema.NullOr(Schema.String),
   state: Schema.String,
@@ -247,7 +279,7 @@ const machines = HttpApiGroup.make("machines")
 
 /** The daemon's own API. */
 export const DaemonApi = HttpApi.make("holdfast")
-  .add(open, daemon, login, runs, machines)
+  .add(open, daemon, login, runs, plugins, machines)
   .annotateMerge(
     Context.make(OpenApi.Title, "Holdfast daemon").pipe(
       Context.add(

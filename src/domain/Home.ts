@@ -15,6 +15,14 @@ export interface HomePaths {
   /** The slots, `active`, `state.json` and the intents (d in the design). */
   readonly control: string
   readonly apiToken: string
+  /** Installed plugins, a directory per artifact: `NAME/HASH`. */
+  readonly plugins: string
+  /** Which plugins are installed; see `PluginLockFile`. */
+  readonly pluginLock: string
+  /** What plugins keep, a directory per name. */
+  readonly pluginData: string
+  /** Python packages that agents need, a directory per agent; see `CoreLock`. */
+  readonly packages: string
   /** Account, session and flow of the login; see `LoginFile`. */
   readonly login: string
   /** The model that was picked. */
@@ -53,6 +61,10 @@ const homePaths = (path: Path.Path, root: string): HomePaths => {
     run,
     control: path.join(state, "config-control"),
     apiToken: path.join(state, "api-token"),
+    plugins: path.join(state, "plugins"),
+    pluginLock: path.join(state, "plugin-lock.json"),
+    pluginData: path.join(state, "plugin-data"),
+    packages: path.join(state, "packages"),
     login: path.join(state, "login.json"),
     model: path.join(state, "model.json"),
     statusFile: path.join(run, "status.json")

@@ -56,6 +56,18 @@ export const LayerStatus = Schema.Struct({
 })
 export type LayerStatus = typeof LayerStatus.Type
 
+/** What keeps plugins and agents off the packages that the runtime uses. */
+export const CoreLockStatus = Schema.Struct({
+  state: Schema.Literals(["ready", "missing", "unreadable"]),
+  /** Absolute path of the lock. */
+  path: Schema.String,
+  /** How many packages it protects, when `ready`. */
+  distributions: Schema.optionalKey(Schema.Int),
+  /** Why it protects nothing and what to do, when not. */
+  message: Schema.optionalKey(Schema.String)
+})
+export type CoreLockStatus = typeof CoreLockStatus.Type
+
 /** The whole status of a machine. */
 export const Status = Schema.Struct({
   overall: Schema.Literals(["healthy", "degraded"]),
@@ -64,6 +76,8 @@ export const Status = Schema.Struct({
   identity: IdentityStatus,
   remote_config: Schema.NullOr(RemoteConfig),
   config_layers: LayerStatus,
+  /** As the daemon sees it now; absent while none runs, and until it has started. */
+  core_lock: Schema.optionalKey(CoreLockStatus),
   plugins: Schema.Array(Schema.Struct({ name: Schema.String, version: Schema.String, state: Schema.String })),
   /** Current state of every machine, by id. */
   machines: Schema.Record(Schema.String, Schema.String)

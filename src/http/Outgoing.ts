@@ -28,30 +28,86 @@ export interface OutgoingRequest {
   readonly form?: Readonly<Record<string, string>>
 }
 
-/** Who is asked, and within which bounds. */
-export interface OutgoingOptions {
+/** Who is asked, and how far a request may go. */
+interface Bounds {
   /** How messages call the other server. */
   readonly peer: string
   /** What to do when it sends the request elsewhere: a sentence. */
   readonly remedy: string
-  /** The largest body that is read, in bytes. */
-  readonly maxBytes: number
   /** One request and its whole body, ms. */
   readonly deadlineMs: number
   /** Where a redirect may lead; left out: within the origin, for the credential stays there. */
   readonly mayFollow?: (from: URL, to: URL) => boolean
 }
 
+export interface OutgoingOptions extends Bounds {
+  /** The largest body that is read, in bytes. */
+  readonly maxBytes: number
+}
+
+export interface DownloadOptions extends Bounds {
+  /** How long the other server may send nothing, ms. */
+  readonly stallMs: number
+}
+
+/** An answer whose body is still to come. */
+export interface Download extends Omit<OutgoingAnswer, "body"> {
+  /** To be read once. It ends when the server says so, and fails when the connection ends before. */
+  readonly body: Stream.Stream<Uint8Array, Unreachable>
+}
+
 const withinOrigin = (from: URL, to: URL): boolean => from.origin === to.origin
 
 /** A function that sends one request and reads its whole answer. Redirects are followed five times at most. */
-export const makeOutgoing = Effect.fnUntraced(function* ({
-  deadlineMs,
-  maxBytes,
-  mayFollow = withinOrigin,
-  peer,
-  remedy
-}: OutgoingOptions) {
+export const makeOutgoing = Effect.fnUntraced(function* ({ maxBytes, ...bounds }: OutgoingOptions) {
+  const { open, unreachable, within } = yield* makeExchange(bounds)
+
+  const request = Effect.fn("Outgoing.request")(function* (spec: OutgoingRequest) {
+    const response = yield* open(spec)
+    const body = yield* Effect.mapError(readBody(response, maxBytes), unreachable(spec.url))
+    const answer: OutgoingAnswer = { status: response.status, headers: response.headers, body }
+    return answer
+  }, Effect.scoped)
+
+  return (spec: OutgoingRequest): Effect.Effect<OutgoingAnswer, Unreachable> =>
+    request(spec).pipe(within(spec.url, bounds.deadlineMs, "did not answer within"))
+})
+
+/**
+ * A function that asks for a file, without a credential, and hands its answer to `use` while it arrives. The deadline
+ * includes `use`; the connection ends with it. Redirects are followed five times at most.
+ */
+export const makeDownload = Effect.fnUntraced(function* ({ stallMs, ...bounds }: DownloadOptions) {
+  const { late, open, unreachable, within } = yield* makeExchange(bounds)
+
+  return <A, E, R>(
+    url: string,
+    use: (download: Download) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | Unreachable, R> =>
+    open({ method: "GET", url, headers: AS_IT_IS }).pipe(
+      within(url, stallMs, "did not answer within"),
+      Effect.flatMap((response) =>
+        use({
+          status: response.status,
+          headers: response.headers,
+          body: response.stream.pipe(
+            Stream.mapError(unreachable(url)),
+            Stream.timeoutOrElse({
+              duration: Duration.millis(stallMs),
+              orElse: () => Stream.fail(late(url, stallMs, "sent nothing more for"))
+            })
+          )
+        })
+      ),
+      within(url, bounds.deadlineMs, "did not send it all within"),
+      Effect.scoped
+    )
+})
+
+/** A server that packs what is packed already would hide how large it is. */
+const AS_IT_IS = { accept: "*/*", "accept-encoding": "identity" }
+
+const makeExchange = Effect.fnUntraced(function* ({ mayFollow = withinOrigin, peer, remedy }: Bounds) {
   // A body that is not read to its end, of a document too large or of a redirect, is cancelled with the scope.
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
 
@@ -98,25 +154,19 @@ export const makeOutgoing = Effect.fnUntraced(function* ({
         : follow(spec, next.href, left - 1)
     })
 
-  const request = Effect.fn("Outgoing.request")(function* (spec: OutgoingRequest) {
-    const response = yield* follow(spec, spec.url, REDIRECTS_MAX)
-    const body = yield* Effect.mapError(readBody(response, maxBytes), unreachable(spec.url))
-    const answer: OutgoingAnswer = { status: response.status, headers: response.headers, body }
-    return answer
-  }, Effect.scoped)
+  const open = (spec: OutgoingRequest) => follow(spec, spec.url, REDIRECTS_MAX)
 
-  return (spec: OutgoingRequest): Effect.Effect<OutgoingAnswer, Unreachable> =>
-    request(spec).pipe(
-      Effect.timeoutOrElse({
-        duration: Duration.millis(deadlineMs),
-        orElse: () =>
-          Effect.fail(
-            new Unreachable({
-              message: `${peer} at ${originOf(spec.url)} did not answer within ${deadlineMs / 1_000} s. Check the network and the server.`
-            })
-          )
-      })
-    )
+  const late = (url: string, ms: number, what: string): Unreachable =>
+    new Unreachable({
+      message: `${peer} at ${originOf(url)} ${what} ${ms / 1_000} s. Check the network and the server.`
+    })
+
+  const within =
+    (url: string, ms: number, what: string) =>
+    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unreachable, R> =>
+      Effect.timeoutOrElse(effect, { duration: Duration.millis(ms), orElse: () => Effect.fail(late(url, ms, what)) })
+
+  return { late, open, unreachable, within }
 })
 
 const originOf = (url: string): string => URL.parse(url)?.origin ?? "an unreadable URL"

@@ -7,6 +7,9 @@ export { failureResponse, HttpFailure } from "./HttpFailure.ts"
 export { jsonErrors } from "./JsonErrors.ts"
 export { listen, ListenFailed, type ListenOptions, urlHost } from "./Listen.ts"
 export {
+  type Download,
+  type DownloadOptions,
+  makeDownload,
   makeOutgoing,
   type OutgoingAnswer,
   type OutgoingOptions,

@@ -5,14 +5,17 @@ import {
   CENTRAL_PLUGIN,
   type KnownPlugin,
   PluginCatalogue,
+  type PluginTrees,
   RUNS_PLUGIN,
   Version
 } from "../domain/index.ts"
 import { PLUGIN_API_VERSION, readPluginFolder } from "./Manifest.ts"
+import { PluginStore } from "./PluginStore.ts"
 
 /**
- * The plugins that this version contains, and those of `HOLDFAST_TEST_PLUGINS`: a folder whose sub-folders are plugins.
- * One of these that cannot be used is left out, with one warning per process and cause.
+ * The plugins that this version contains, those that are installed, and those of `HOLDFAST_TEST_PLUGINS`: a folder whose
+ * sub-folders are plugins, which come before installed ones of the same name. One that cannot be used is left out, with
+ * one warning per process and cause.
  */
 export const pluginCatalogueLayer = Layer.effect(
   PluginCatalogue,
@@ -20,6 +23,7 @@ export const pluginCatalogueLayer = Layer.effect(
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const version = yield* Version
+    const store = yield* PluginStore
     const testFolder = yield* Config.option(Config.NonEmptyString("HOLDFAST_TEST_PLUGINS"))
     const warned = yield* Ref.make<ReadonlySet<string>>(new Set())
 
@@ -33,7 +37,7 @@ export const pluginCatalogueLayer = Layer.effect(
     const readTestPlugin = (folder: string) =>
       readPluginFolder(folder).pipe(
         Effect.map(({ entry, manifest }): ReadonlyArray<KnownPlugin> => [{ manifest, entry, origin: "test" }]),
-        Effect.catchTag("PluginInvalid", ({ message }) => leftOut(message))
+        Effect.catchTag("PluginNotInstalled", ({ message }) => leftOut(message))
       )
 
     const readTestPlugins = Effect.fnUntraced(function* (folder: string) {
@@ -69,13 +73,32 @@ export const pluginCatalogueLayer = Layer.effect(
         )
     })
 
-    const known = Effect.map(testPlugins, (plugins): ReadonlyArray<KnownPlugin> => [...bundled(version), ...plugins])
-
-    const environment = Effect.map(known, (plugins) =>
-      [`holdfast/${version}`, ...plugins.map(({ manifest }) => `${manifest.name}@${manifest.version}`).toSorted()].join(
-        " "
+    const readInstalled = ([name, hash]: readonly [string, string]) =>
+      store.find(name, hash).pipe(
+        Effect.map((plugin): ReadonlyArray<KnownPlugin> => [plugin]),
+        Effect.catch(({ message }) =>
+          Effect.as(warnOnce(`An installed plugin is left out: ${message} holdfast plugin verify says more.`), [])
+        )
       )
-    )
+
+    const known = Effect.fnUntraced(function* (trees: PluginTrees) {
+      const tests = yield* testPlugins
+      const chosen = Object.entries(yield* store.lock).map(([name, { content_hash }]) => [name, content_hash] as const)
+      const installed = [...new Map([...chosen, ...Object.entries(trees)])].filter(
+        ([name]) => !tests.some(({ manifest }) => manifest.name === name)
+      )
+      const found = yield* Effect.forEach(installed, readInstalled)
+      return [...bundled(version), ...tests, ...found.flat()]
+    })
+
+    const environment = Effect.gen(function* () {
+      const tests = (yield* testPlugins).map(({ manifest }) => `${manifest.name}@${manifest.version}`)
+      const chosen = Object.values(yield* store.lock).flatMap(({ content_hash, installed_by, name, version }) =>
+        installed_by === "operator" ? [`${name}@${version}#${content_hash.slice(0, 12)}`] : []
+      )
+      const ours = bundled(version).map(({ manifest }) => `${manifest.name}@${manifest.version}`)
+      return [`holdfast/${version}`, ...[...ours, ...tests, ...chosen].toSorted()].join(" ")
+    })
 
     return PluginCatalogue.of({ known, environment })
   })

@@ -1,18 +1,14 @@
 /** `holdfast.plugin.json` on disk: read and judged without running a byte of the plugin. */
 import { Effect, FileSystem, Option, Path, Result, Schema, SchemaIssue, SemVer, SemVerRange } from "effect"
-import { isBundled, PluginManifest, pointerOf } from "../domain/index.ts"
+import { isBundled, PluginManifest, PluginNotInstalled, pointerOf } from "../domain/index.ts"
 
 /** Name of the manifest in a plugin's folder. */
 export const MANIFEST_FILE = "holdfast.plugin.json"
 
+const MANIFEST_BYTES = 1_048_576n
+
 /** Version of the plugin API, which the range `holdfast_api` of a manifest must contain. */
 export const PLUGIN_API_VERSION = "1.0.0"
-
-/** A plugin's folder that cannot be used; `message` says what is wrong with it and what to do. */
-export class PluginInvalid extends Schema.TaggedError<PluginInvalid>()("PluginInvalid", {
-  reason: Schema.Literals(["manifest_invalid", "manifest_name_mismatch", "entrypoint_invalid"]),
-  message: Schema.String
-}) {}
 
 /** A manifest, and the absolute path of the module that it names. */
 export interface PluginFolder {
@@ -27,12 +23,17 @@ export const readPluginFolder = Effect.fn("plugins.readFolder")(function* (folde
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const file = path.join(folder, MANIFEST_FILE)
-  const invalid = (reason: PluginInvalid["reason"], what: string) =>
-    new PluginInvalid({ reason, message: `${file} ${what}` })
+  const invalid = (reason: PluginNotInstalled["reason"], what: string) =>
+    new PluginNotInstalled({ reason, message: `${file} ${what}` })
 
-  const text = yield* fs
-    .readFileString(file)
-    .pipe(Effect.mapError(({ message }) => invalid("manifest_invalid", `cannot be read: ${message}`)))
+  const text = yield* fs.stat(file).pipe(
+    Effect.flatMap(({ size, type }) =>
+      type === "File" && size <= MANIFEST_BYTES ? fs.readFileString(file) : Effect.succeed(null)
+    ),
+    Effect.mapError(({ message }) => invalid("manifest_invalid", `cannot be read: ${message}`))
+  )
+  if (text === null)
+    return yield* invalid("manifest_invalid", "is no file of at most 1 MiB: a manifest is a few lines of JSON")
   const manifest = yield* decodeManifest(text, { errors: "all" }).pipe(
     Effect.mapError(({ issue }) => invalid("manifest_invalid", `is no manifest: ${explain(issue)}`))
   )

@@ -7,6 +7,8 @@ export interface PluginApi {
   readonly version: string
   /** Its settings in the document, a copy; `{}` where the document gives none. */
   readonly config: Readonly<Record<string, unknown>>
+  /** Absolute path of a directory of its own, which lasts: what lies beside its code is no place to write to. */
+  readonly data: string
   /** Writes to the daemon's log, under the plugin's name. */
   readonly log: (level: "debug" | "info" | "warn" | "error", message: string) => void
   /** Aborted when the plugin is closed, and when its setup has failed or missed its deadline. */

@@ -1,6 +1,7 @@
 /** One plugin, from its entry file to what `setup` returned. */
-import { Effect, Fiber, Path, Predicate, Ref, Schema, type Scope } from "effect"
+import { Effect, Fiber, FileSystem, Path, Predicate, Ref, Schema, type Scope } from "effect"
 import type { KnownPlugin } from "../domain/index.ts"
+import { directoryMode } from "../storage/index.ts"
 import type { PluginApi, PluginContribution, PluginSetup } from "./PluginApi.ts"
 
 /** How long a plugin may take from loading its entry to the end of `setup`. */
@@ -20,7 +21,7 @@ export class PluginFailed extends Schema.TaggedError<PluginFailed>()("PluginFail
  */
 export const startPlugin = Effect.fnUntraced(function* (
   { entry, manifest: { name, version } }: KnownPlugin,
-  config: Readonly<Record<string, unknown>>,
+  { config, data }: { readonly config: Readonly<Record<string, unknown>>; readonly data: string },
   host: Scope.Scope
 ) {
   const failed = (what: string) =>
@@ -51,12 +52,17 @@ export const startPlugin = Effect.fnUntraced(function* (
     name,
     version,
     config: structuredClone(config),
+    data,
     log: (level, message) => {
       runFork(Effect.annotateLogs(logAt(level)(String(message).slice(0, LONGEST_LINE)), "plugin", name))
     },
     signal: yield* Effect.abortSignal
   }
 
+  const fs = yield* FileSystem.FileSystem
+  yield* fs
+    .makeDirectory(data, { recursive: true, mode: directoryMode })
+    .pipe(Effect.mapError(({ message }) => failed(`has no place to keep anything: ${message}`)))
   const path = yield* Path.Path
   const url = yield* Effect.orDie(path.toFileUrl(entry ?? ""))
   const setup = yield* Effect.tryPromise({

@@ -1,13 +1,16 @@
 /** What a slot holds on disk, as data. */
 import { Schema } from "effect"
 import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
+import { PluginTrees } from "../domain/index.ts"
 import type { StorageError } from "./StorageError.ts"
 
 /** record.json: which revision the slot's document is. `etag` is null for the copy of the seed. */
 export class SlotRecord extends Schema.Class<SlotRecord>("SlotRecord")({
   etag: Schema.NullOr(Schema.String),
   /** SHA-256 of document.json, 64 lower-case hex digits. */
-  digest: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+  digest: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)),
+  /** The artifacts that its pins stood for when it was staged: a rollback runs them, whatever was installed since. */
+  plugins: Schema.optionalKey(PluginTrees)
 }) {}
 
 /** Reads record.json's bytes as text into a `SlotRecord`; unknown keys are ignored. */

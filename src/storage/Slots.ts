@@ -1,6 +1,7 @@
 /** The A/B slots of one directory, and the link that says which of them runs. */
 import { Context, DateTime, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
 import { type SlotName, SLOTS } from "../../machines/Vocabulary.ts"
+import type { PluginTrees } from "../domain/index.ts"
 import { directoryMode, DurableFiles } from "./DurableFiles.ts"
 import { sha256Hex } from "./Sha256.ts"
 import { type ActiveLink, FlipError, type SlotContents, type SlotRecord, SlotRecordJson } from "./SlotFiles.ts"
@@ -28,7 +29,11 @@ export class Slots extends Context.Service<
       slot: SlotName,
       content: {
         readonly document: Uint8Array
-        readonly record: { readonly etag: string | null; readonly digest: string }
+        readonly record: {
+          readonly etag: string | null
+          readonly digest: string
+          readonly plugins?: PluginTrees
+        }
       }
     ) => Effect.Effect<void, StorageError>
     /** Makes `active` point to `slot`. */
@@ -78,7 +83,11 @@ export class Slots extends Context.Service<
         // Left by a try that failed: the slot must not come back by its old name once its files go.
         if (yield* files.exists(aside)) yield* files.syncDirectory(directory)
         yield* files.remove(aside)
-        const text = yield* sealed(JSON.stringify({ etag: record.etag, digest: record.digest }), SEAL)
+        const { digest, etag, plugins } = record
+        const text = yield* sealed(
+          JSON.stringify({ etag, digest, ...(plugins === undefined ? {} : { plugins }) }),
+          SEAL
+        )
         yield* fill(fresh, document, text).pipe(
           // On a full disk the half-written slot would keep others from writing; the failure itself is reported.
           Effect.tapError(() => Effect.ignore(files.remove(fresh)))

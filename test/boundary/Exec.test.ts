@@ -1,6 +1,15 @@
 /** `core-lock exec`: the environment of a host, and a program that ends as its command ends. */
-import { spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
@@ -11,6 +20,9 @@ const lock = join(root, "core-lock.json")
 const other = join(root, "other-lock.json")
 for (const file of [lock, other]) writeFileSync(file, '{"distributions": [], "version": 1}\n')
 writeFileSync(join(root, "null.json"), "null\n")
+execFileSync("mkfifo", [join(root, "pipe")])
+writeFileSync(join(root, "large"), "")
+truncateSync(join(root, "large"), 50_000_000)
 
 const exec = (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, input = "") =>
   spawnSync(node, [script, "core-lock", "exec", ...argv], {
@@ -51,7 +63,9 @@ describe("core-lock exec", () => {
   it.each([
     ["missing", join(root, "missing.json"), "There is no core lock"],
     ["null", join(root, "null.json"), "has not the form of a core lock"],
-    ["a directory", root, "is no regular file"]
+    ["a directory", root, "is no regular file"],
+    ["a pipe that nobody writes to", join(root, "pipe"), "is no regular file"],
+    ["50 MB of nothing", join(root, "large"), "is larger than 4 MiB"]
   ])("starts the host with a warning and without the variable when the lock is %s", (_, file, words) => {
     const said = exec(print("--lock", file))
     expect(said).toMatchObject({ status: 0, stdout: ",\n" })
@@ -61,6 +75,51 @@ describe("core-lock exec", () => {
 
   it("takes the lock of the home when nothing names one", () => {
     expect(exec(print()).stderr).toContain(join(root, "home", "core-lock.json"))
+  })
+
+  it("scans directories of plugins before the host starts, and says on stderr what was moved where", () => {
+    const core = join(root, "core.json")
+    const distributions = [{ name: "modelkit", top_level_modules: ["modelkit"], version: "1.4.0" }]
+    writeFileSync(core, JSON.stringify({ distributions, version: 1 }))
+    const [first, second] = [join(root, "first"), join(root, "second")]
+    for (const each of [first, second]) mkdirSync(join(each, "modelkit"), { recursive: true })
+    writeFileSync(join(second, "own.py"), "")
+    const said = exec(["--lock", core, "--scan", first, "--scan", second, "--", "ls", first, second])
+    expect(said).toMatchObject({ status: 0, stdout: `${first}:\n\n${second}:\nown.py\n` })
+    expect(said.stderr).toBe(
+      [first, second]
+        .map(
+          (each) =>
+            `holdfast: warning: ${each}/modelkit would be imported as modelkit, which belongs to modelkit 1.4.0 of the core: ` +
+            `it was moved to ${each}.quarantine/modelkit\n`
+        )
+        .join("")
+    )
+    expect(existsSync(join(`${first}.quarantine`, "modelkit"))).toBe(true)
+    expect(exec(["--lock", core, "--scan", first, "--scan", second, "--", "true"])).toMatchObject({
+      status: 0,
+      stderr: ""
+    })
+  })
+
+  it("starts the host with a warning when a directory cannot be scanned, and moves nothing without a lock", () => {
+    const there = join(root, "unjudged")
+    mkdirSync(join(there, "modelkit"), { recursive: true })
+    const said = exec(["--lock", join(root, "null.json"), "--scan", there, "--", "echo", "started"])
+    expect(said).toMatchObject({ status: 0, stdout: "started\n" })
+    expect(said.stderr).toContain(`warning: ${there} was not looked through for copies of the core's packages`)
+    expect(readdirSync(there)).toEqual(["modelkit"])
+    const nowhere = exec(["--lock", lock, "--scan", join(root, "nowhere"), "--", "echo", "started"])
+    expect(nowhere).toMatchObject({ status: 0, stdout: "started\n" })
+    expect(nowhere.stderr).toContain("nowhere was not looked through")
+  })
+
+  it("judges by the lock that is asked for, also where the host has another in its environment", () => {
+    const said = exec(["--lock", join(root, "null.json"), "--scan", root, "--", "true"], {
+      HOLDFAST_CORE_LOCK_PATH: lock
+    })
+    expect(said).toMatchObject({ status: 0 })
+    expect(said.stderr).toContain("null.json cannot be used")
   })
 
   it("hands on input, output, arguments and the exit code", () => {

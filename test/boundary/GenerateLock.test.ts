@@ -102,6 +102,10 @@ describe.skipIf(withoutPython !== null)("a lock of an interpreter with bad recor
     mkdirSync(join(packages.trim(), "Twice-1.0.dist-info"))
     writeFileSync(join(packages.trim(), "Twice-1.0.dist-info", "METADATA"), metadata("Twice", "1.0"))
     record("twice-2.0.dist-info", { METADATA: metadata("twice", "2.0") })
+    // The first is what is imported, whatever its version is worth.
+    mkdirSync(join(packages.trim(), "mixed-1.dist-info"))
+    writeFileSync(join(packages.trim(), "mixed-1.dist-info", "METADATA"), metadata("mixed", "nightly"))
+    record("Mixed-2.0.dist-info", { METADATA: metadata("Mixed", "2.0") })
     record("good-1.0.dist-info", {
       METADATA: metadata("Good.Name", "1.0"),
       RECORD: [
@@ -140,6 +144,7 @@ describe.skipIf(withoutPython !== null)("a lock of an interpreter with bad recor
       { name: "Twice", top_level_modules: ["twice"], version: "1.0" }
     ])
     expect(lock.skipped.map(({ name }: any) => name).toSorted()).toEqual([
+      "mixed",
       "nothing-1.dist-info",
       "odd name",
       "oddversion",
@@ -149,7 +154,7 @@ describe.skipIf(withoutPython !== null)("a lock of an interpreter with bad recor
     expect(said.err).toContain("Set aside: undecodable-1.0.dist-info: its METADATA cannot be read: UnicodeDecodeError")
     expect(said.err).toContain("Warning: top_level.txt of half cannot be read (UnicodeDecodeError")
     expect(said.out).toContain("Locked 4 distributions")
-    expect(said.out).toContain("4 set aside, 1 further record of the same names left out")
+    expect(said.out).toContain("5 set aside, 2 further records of the same names left out")
   })
 
   it("does not see what the user's own folder or variables of Python add", async () => {
@@ -230,7 +235,9 @@ describe("an interpreter that goes wrong", () => {
   })
 
   it("is told of when it ends well and answers nothing, or something else", async () => {
-    expect(await failing("mute", "exit 0")).toContain("did not answer")
+    const mute = await failing("mute", "echo 'no tongue' >&2; exit 0")
+    expect(mute).toContain("did not answer")
+    expect(mute).toMatch(/The end of its stderr:\nno tongue$/)
     expect(await failing("liar", `echo; echo 'holdfast-probe:{"records": 7}'`)).toContain("did not answer")
   })
 

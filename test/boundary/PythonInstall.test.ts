@@ -2,14 +2,24 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Result } from "effect"
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { coreLockLayerOf } from "../../src/boundary/index.ts"
 import { CoreLock, type InstallRequest } from "../../src/domain/index.ts"
 import { atDesk } from "../cli/InProcess.ts"
-import { makeRuntime, makeWheels, python, type Wheel, withoutPython } from "./Python.ts"
+import { fakeInterpreter, makeRuntime, makeWheels, python, type Wheel, withoutPython } from "./Python.ts"
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-boundary-")))
 const index = join(root, "index")
@@ -94,6 +104,14 @@ const refusal = async (request: Partial<InstallRequest>, lock = lockFile) => {
   if (Result.isSuccess(result)) throw new Error(`installed ${JSON.stringify(result.success.plan.packages)}`)
   return result.failure
 }
+
+const quarantine = (directory: string, lock = lockFile) =>
+  Effect.runPromise(
+    Effect.flatMap(CoreLock, (core) => core.quarantine(directory)).pipe(
+      Effect.provide(coreLockLayerOf(lock)),
+      Effect.provide(NodeServices.layer)
+    )
+  )
 
 const command = (...argv: ReadonlyArray<string>) =>
   Effect.runPromise(atDesk((desk) => desk.run(["core-lock", ...argv])))
@@ -190,12 +208,7 @@ describe.skipIf(withoutPython !== null)("Python packages beside a runtime", { ti
   it("are put back where a kill struck between the two renames", async () => {
     mkdirSync(`${plugins}.former`)
     writeFileSync(join(`${plugins}.former`, "kept.py"), "")
-    await Effect.runPromise(
-      Effect.flatMap(CoreLock, (core) => core.quarantine([plugins])).pipe(
-        Effect.provide(coreLockLayerOf(lockFile)),
-        Effect.provide(NodeServices.layer)
-      )
-    )
+    expect(await quarantine(plugins)).toEqual({ moved: [], problems: [] })
     expect(readdirSync(plugins)).toEqual(["kept.py"])
   })
 
@@ -295,6 +308,47 @@ describe.skipIf(withoutPython !== null)("Python packages beside a runtime", { ti
     expect(refused.message).toContain("has no pip: install it for that interpreter")
   })
 
+  it("fail when the interpreter is killed while it is asked, or answers 2 MB of something else", async () => {
+    const killed = fakeInterpreter(join(root, "killed"), "echo 'out of memory' >&2; kill -KILL $$")
+    const refused = await refusal({ python: killed, requirements: ["words"] })
+    expect(refused.verdict).toBe("pip_failed")
+    expect(refused.message).toContain(`${killed}, running the generator`)
+    expect(refused.message).toMatch(/was ended by signal SIGKILL\. The end of its stderr:\nout of memory$/)
+    const talker = fakeInterpreter(join(root, "talker"), "head -c 2000000 /dev/zero | tr '\\0' 'x'")
+    const lost = await refusal({ python: talker, requirements: ["words"] })
+    expect(lost.message).toContain("it wrote 2000000 characters that are no list of packages")
+    expect(lost.message.length).toBeLessThan(1000)
+  })
+
+  it("fail when the interpreter cannot be run at all, whatever it is", async () => {
+    const text = join(root, "no-program")
+    writeFileSync(text, "no program")
+    for (const each of [text, root]) {
+      const refused = await refusal({ python: each, requirements: ["words"] })
+      expect(refused.verdict).toBe("pip_failed")
+      expect(refused.message).toContain("could not be started (EACCES)")
+    }
+  })
+
+  it("fail when pip is killed on the way, and leave what was there", async () => {
+    await attempt({ requirements: ["words"] })
+    const killing = fakeInterpreter(
+      join(root, "killing"),
+      `case "$*" in *--target*) mkdir -p "$8"; kill -KILL $$;; esac; exec ${runtime} "$@"`
+    )
+    const refused = await refusal({ python: killing, requirements: ["flexible"] })
+    expect(refused.verdict).toBe("pip_failed")
+    expect(refused.message).toContain("was ended by signal SIGKILL")
+    expect(readdirSync(plugins)).toContain("words.py")
+    expect(readdirSync(root).filter((name) => /staging|former/.test(name))).toEqual([])
+  })
+
+  it("may not stand in for the loader's own modules", async () => {
+    const refused = await refusal({ requirements: ["words"], reserved: ["words"] })
+    expect(refused.verdict).toBe("protected_module")
+    expect(refused.message).toContain("words.py would be imported as words, which belongs to the loader")
+  })
+
   it("are installed by the command, which shows what it adds", async () => {
     const where = ["--lock", lockFile, "--python", runtime, "--into", plugins, "--no-index", "--find-links", index]
     const dry = await command("install", ...where, "--dry-run", "friendly")
@@ -321,12 +375,8 @@ describe.skipIf(withoutPython !== null)("Python packages beside a runtime", { ti
     expect(judged.code).toBe(1)
     expect(judged.out.split("\n")).toHaveLength(3)
     expect(judged.out).toContain("would be imported as chat, which belongs to chat 3.1 of the core")
-    const moved = await Effect.runPromise(
-      Effect.flatMap(CoreLock, (core) => core.quarantine([plugins, join(root, "not-there")])).pipe(
-        Effect.provide(coreLockLayerOf(lockFile)),
-        Effect.provide(NodeServices.layer)
-      )
-    )
+    const { moved, problems } = await quarantine(plugins)
+    expect(problems).toEqual([])
     expect(moved.map(({ kind, name }) => [kind, name])).toEqual([
       ["module", "chat"],
       ["module", "modelkit"],
@@ -335,5 +385,69 @@ describe.skipIf(withoutPython !== null)("Python packages beside a runtime", { ti
     expect(readdirSync(plugins)).toEqual(["own.py"])
     expect(moved.every(({ movedTo }) => existsSync(movedTo))).toBe(true)
     expect(runHost("last", "own")).toBe("True 1.4.0")
+  })
+
+  it.each([
+    ["missing", null, "There is no core lock"],
+    ["null", "null", "has not the form of a core lock"],
+    ["of a Node host", JSON.stringify({ version: 1, distributions: [], shared_packages: ["zod"] }), "is of a Node host"]
+  ])("stay where they are when the lock is %s, which is said", async (_, text, words) => {
+    const lock = join(root, "scan-lock.json")
+    rmSync(lock, { force: true })
+    if (text !== null) writeFileSync(lock, text)
+    mkdirSync(join(plugins, "modelkit"), { recursive: true })
+    const { moved, problems } = await quarantine(plugins, lock)
+    expect(moved).toEqual([])
+    expect(problems).toEqual([expect.stringContaining(words)])
+    expect(problems[0]).toContain(`${plugins} was not looked through`)
+    expect(readdirSync(plugins)).toEqual(["modelkit"])
+  })
+
+  it("are put back after a kill without a lock as well: what agents load is there", async () => {
+    mkdirSync(`${plugins}.former`)
+    writeFileSync(join(`${plugins}.former`, "kept.py"), "")
+    const { problems } = await quarantine(plugins, join(root, "no-lock.json"))
+    expect(problems).toHaveLength(1)
+    expect(readdirSync(plugins)).toEqual(["kept.py"])
+  })
+
+  it("are moved aside again and again, and no copy takes another's place", async () => {
+    for (const turn of ["one", "two"]) {
+      mkdirSync(plugins, { recursive: true })
+      writeFileSync(join(plugins, "chat.py"), turn)
+      const { moved } = await quarantine(plugins)
+      expect(moved).toHaveLength(1)
+    }
+    const aside = `${plugins}.quarantine`
+    expect(readdirSync(aside)).toEqual(["chat.py", "chat.py.2"])
+    expect(readFileSync(join(aside, "chat.py.2"), "utf8")).toBe("two")
+  })
+
+  it("that are links are moved as links, and what they lead to stays", async () => {
+    const elsewhere = join(root, `elsewhere-${room}`)
+    mkdirSync(elsewhere)
+    mkdirSync(plugins)
+    symlinkSync(elsewhere, join(plugins, "modelkit"))
+    const { moved } = await quarantine(plugins)
+    expect(moved).toMatchObject([{ kind: "module", name: "modelkit" }])
+    expect(existsSync(elsewhere)).toBe(true)
+    expect(readdirSync(plugins)).toEqual([])
+  })
+
+  it("that cannot be moved are named, and the directory is not said to be clean", async () => {
+    mkdirSync(plugins)
+    writeFileSync(join(plugins, "chat.py"), "")
+    writeFileSync(`${plugins}.quarantine`, "in the way")
+    const { moved, problems } = await quarantine(plugins)
+    expect(moved).toEqual([])
+    expect(problems).toEqual([
+      expect.stringContaining(
+        "chat.py would be imported as chat, which belongs to chat 3.1 of the core, and it cannot be moved away"
+      )
+    ])
+    expect(await quarantine(join(plugins, "nowhere"))).toMatchObject({
+      moved: [],
+      problems: [expect.stringContaining("nowhere was not looked through")]
+    })
   })
 })

@@ -34,12 +34,32 @@ describe("config validate", () => {
     )
   )
 
-  it.live("names what would have to be installed", () =>
+  it.live("names what would have to be installed, and holds against it only what can be known before", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
-        const document = { version: 2, plugins: [{ name: "@acme/x", version: "1.0.0" }], sinks: { central } }
-        const { out } = yield* desk.run(["config", "validate", "-", "--json"], { stdin: JSON.stringify(document) })
-        expect(JSON.parse(out)).toMatchObject({ would_install: [{ name: "@acme/x", version: "1.0.0" }] })
+        const validate = (entry: object) => {
+          const document = {
+            version: 2,
+            plugins: [entry],
+            sinks: { central, other: { plugin: "@acme/x", config: { any: 1 } } }
+          }
+          return Effect.map(
+            desk.run(["config", "validate", "-", "--json"], { stdin: JSON.stringify(document) }),
+            ({ out }): unknown => JSON.parse(out)
+          )
+        }
+        const entry = { name: "@acme/x", version: "1.0.0", source: "git+https://git.example.com/x.git" }
+        expect(yield* validate(entry)).toEqual({ valid: true, problems: [], would_install: [entry] })
+        expect(yield* validate({ ...entry, source: "/opt/x" })).toMatchObject({
+          valid: false,
+          problems: [{ pointer: "/plugins/0", message: expect.stringContaining("source_forbidden: ") }],
+          would_install: []
+        })
+        expect(yield* validate({ name: "@acme/x" })).toMatchObject({
+          valid: false,
+          problems: [{ pointer: "/plugins/0/name" }, { pointer: "/sinks/other/plugin" }],
+          would_install: []
+        })
       })
     )
   )

@@ -194,6 +194,23 @@ describe("a slot", () => {
     )
   )
 
+  it.live("says which artifacts its pins stood for when it was staged", () => {
+    const weather = "a".repeat(64)
+    return withEngine(
+      (engine) =>
+        Effect.gen(function* () {
+          const { tasks } = yield* ApplyEngine
+          yield* (yield* DurableFiles).makeDirectory(engine.home.control)
+          const offer = yield* offered(bytes({ version: 2 }))
+          yield* tasks.installPins({ offer })
+          yield* tasks.writeSlot({ slot: "b", offer, etag: '"1"' })
+          const { record } = yield* (yield* Slots).readSlot(engine.home.control, "b")
+          assert.deepStrictEqual(record?.plugins, { weather })
+        }),
+      { refusal: null, trees: { weather } }
+    )
+  })
+
   it.live("that copies the seed carries no token of any central, and no etag", () =>
     withEngine((engine) =>
       Effect.gen(function* () {

@@ -222,6 +222,7 @@ const effective = (more: Partial<EffectiveConfig>): EffectiveConfig => ({
   localUsed: false,
   localProblem: null,
   losses: [],
+  trees: {},
   dropped: [],
   problem: null,
   ...more

@@ -3,7 +3,14 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, Path } from "effect"
 import type { DiskFacts } from "../../machines/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../../src/config/index.ts"
-import { Home, type HomePaths, PinInstaller, type PinRefusal, PluginCatalogue } from "../../src/domain/index.ts"
+import {
+  Home,
+  type HomePaths,
+  PinInstaller,
+  type PinRefusal,
+  PluginCatalogue,
+  type PluginTrees
+} from "../../src/domain/index.ts"
 import { Uptime } from "../../src/statechart/index.ts"
 import { DurableFiles, IdentityStore, sha256Hex, Slots } from "../../src/storage/index.ts"
 import { layerRecording, makeRecording, type Recording } from "../storage/RecordingFileSystem.ts"
@@ -25,6 +32,7 @@ type Services = ApplyEngine | ControlFiles | DurableFiles | IdentityStore | Insp
 /** What pins answer; a test may set it. */
 export interface Pins {
   refusal: PinRefusal | null
+  trees?: PluginTrees
 }
 
 /** Runs a test with an engine on a new home. */
@@ -40,11 +48,15 @@ export const withEngine = <A, E>(
     const plugins = Layer.merge(
       Layer.succeed(
         PluginCatalogue,
-        PluginCatalogue.of({ known: Effect.succeed(known), environment: Effect.succeed("env-1") })
+        PluginCatalogue.of({ known: () => Effect.succeed(known), environment: Effect.succeed("env-1") })
       ),
       Layer.succeed(
         PinInstaller,
-        PinInstaller.of({ install: () => Effect.sync(() => pins.refusal), missing: () => Effect.succeed([]) })
+        PinInstaller.of({
+          install: () =>
+            Effect.sync(() => (pins.refusal === null ? { trees: pins.trees ?? {} } : { refused: pins.refusal })),
+          preview: () => Effect.succeed({ wouldInstall: [], problems: [] })
+        })
       )
     )
     const layer = ApplyEngine.layer.pipe(
@@ -111,14 +123,15 @@ export const fillSlot = Effect.fnUntraced(function* (
   slot: "a" | "b",
   etag: string | null,
   document: unknown,
-  promoted = false
+  promoted = false,
+  plugins?: PluginTrees
 ) {
   const slots = yield* Slots
   const content = bytes(document)
   yield* (yield* DurableFiles).makeDirectory(engine.home.control)
   yield* slots.writeSlot(engine.home.control, slot, {
     document: content,
-    record: { etag, digest: yield* sha256Hex(content) }
+    record: { etag, digest: yield* sha256Hex(content), ...(plugins === undefined ? {} : { plugins }) }
   })
   if (promoted) yield* slots.writePromoted(engine.home.control, slot, "2026-01-01T00:00:00.000Z")
 })

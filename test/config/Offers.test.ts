@@ -32,6 +32,20 @@ describe("Offers", () => {
     ).pipe(Effect.provide(Offers.layer))
   )
 
+  it.effect("remembers what its pins stand for, also when a poll offers it again before it is written", () =>
+    Offers.use((offers) =>
+      Effect.gen(function* () {
+        const offer = () => ({ etag: '"1"', bytes: new Uint8Array([1, 2, 3]) })
+        const handle = yield* offers.keep(offer())
+        yield* offers.resolve(handle, { weather: "a".repeat(64) })
+        yield* offers.keep(offer())
+        assert.deepStrictEqual((yield* offers.get(handle)).trees, { weather: "a".repeat(64) })
+        const other = yield* offers.keep({ etag: '"2"', bytes: new Uint8Array() })
+        assert.isUndefined((yield* offers.get(other)).trees)
+      })
+    ).pipe(Effect.provide(Offers.layer))
+  )
+
   it.effect("keeps the last four and lets the oldest go, however many come", () =>
     Offers.use((offers) =>
       Effect.gen(function* () {

@@ -198,3 +198,40 @@ describe("named URLs", () => {
     )
   )
 })
+
+describe("the artifacts of plugins", () => {
+  const [one, two] = ["1".repeat(64), "2".repeat(64)]
+
+  it.live("are those that the slot was staged with, and none without a slot", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        yield* fillSlot(engine, "a", '"1"', centralDocument(A), true, { weather: one })
+        yield* fillSlot(engine, "b", '"2"', centralDocument(B), true, { weather: two })
+        assert.deepStrictEqual((yield* freeze(boot("slot"))).trees, { weather: one })
+      })
+    ).pipe(
+      Effect.andThen(
+        withEngine((engine) =>
+          Effect.gen(function* () {
+            yield* writeSeed(engine, centralDocument(A))
+            assert.deepStrictEqual((yield* freeze(boot("seed"))).trees, {})
+          })
+        )
+      )
+    )
+  )
+
+  it.live("are named by both slots, and all of them are when a slot cannot tell", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        const { namedTrees } = yield* RunningConfig
+        assert.deepStrictEqual(yield* namedTrees, [])
+        yield* fillSlot(engine, "a", '"1"', centralDocument(A), true, { weather: one })
+        yield* fillSlot(engine, "b", '"2"', centralDocument(B), false, { weather: two, rain: one })
+        assert.deepStrictEqual(yield* namedTrees, [{ weather: one }, { weather: two, rain: one }])
+        yield* engine.fs.writeFileString(engine.at("a", "record.json"), "{")
+        assert.strictEqual(yield* namedTrees, "all")
+      })
+    )
+  )
+})

@@ -7,7 +7,11 @@ describe("the doors of the API", () => {
   it.live("let nobody in without the token, but to /version and the short /health", () =>
     scoped((home) =>
       Effect.gen(function* () {
-        const { port, token } = apiOf(home, yield* (yield* startDaemon(home)).until(running))
+        const daemon = yield* startDaemon(home)
+        const { port, token } = apiOf(
+          home,
+          yield* daemon.until((found) => running(found) && found.core_lock !== undefined)
+        )
         const ask = (line: string, headers: Record<string, string> = {}, body = "") =>
           Effect.promise(async () => {
             const answer = await sendRaw(port, request(line, headers, body))
@@ -33,6 +37,7 @@ describe("the doors of the API", () => {
           "agents",
           "quarantined",
           "remote_config",
+          "core_lock",
           "reasons"
         ])
 

@@ -25,6 +25,7 @@ const written = [
   "src/daemon/Api.ts",
   "src/daemon/Pages.ts",
   "src/login/LoginRoutes.ts",
+  "src/plugins/PluginRoutes.ts",
   "src/runs/RunRoutes.ts"
 ].flatMap((file) => {
   const source = readFileSync(join(import.meta.dirname, "..", "..", file), "utf8")
@@ -78,6 +79,7 @@ describe("the description of the API", () => {
       ["GET", "/login/status"],
       ["POST", "/login/cancel"],
       ["GET", "/machines"],
+      ["GET", "/plugins"],
       ["POST", "/logout"]
     ] as const) {
       const { body, status } = await machine.ask(method, path)

@@ -254,7 +254,12 @@ describe("a daemon with a central", () => {
         const central = yield* standIn(enrolling)
         put(home, SEED, seedFor(central.url, TOKEN))
         const daemon = yield* startDaemon(home, { HOLDFAST_LOG_LEVEL: "trace" })
-        const status = yield* daemon.until((found) => running(found) && found.identity.gateway_id === "gw-1")
+        const status = yield* daemon.until(
+          (found) =>
+            running(found) &&
+            found.identity.gateway_id === "gw-1" &&
+            daemon.output().includes("central.identity.acquired")
+        )
         const { token } = apiOf(home, status)
         yield* daemon.kill("SIGTERM")
         yield* daemon.ended

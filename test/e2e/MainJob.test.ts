@@ -139,12 +139,12 @@ describe("a machine that joins", () => {
     const unknown = await fleet.central.put(documentFor(fleet.wire.url, { plugins: [{ name: "acme/other" }] }), {
       force: true
     })
-    const failed = await gateway.until(
-      "the transient failure",
-      ({ remote_config }) => remote_config?.last_attempt?.etag === unknown
+    const nameless = await gateway.until(
+      "the refusal of a name that nobody brings",
+      ({ remote_config }) => remote_config?.bad_etag?.etag === unknown
     )
-    expect(failed.remote_config?.last_attempt).toMatchObject({ verdict: "plugin_install_failed" })
-    expect(failed.remote_config?.last_attempt?.reason).toContain("this version installs no plugins")
+    expect(nameless.remote_config?.last_attempt).toMatchObject({ verdict: "config_invalid" })
+    expect(nameless.remote_config?.last_attempt?.reason).toContain("`acme/other` is not installed on this machine")
     const next = await fleet.central.put(documentFor(fleet.wire.url, {}, { poll_interval_seconds: 6 }))
     await gateway.promoted(next)
   })

@@ -13,6 +13,7 @@ export const ranks: Readonly<Record<string, number>> = {
   "src/statechart": 3,
   "src/telemetry": 4,
   "src/http": 4,
+  "src/process": 4,
   "src/config": 5,
   "src/central": 5,
   "src/central-server": 5,

@@ -6,7 +6,7 @@ import { fixtures, inFolder, manifest, services, withPlugins, writePlugin } from
 
 const names = Effect.gen(function* () {
   const { catalogue } = yield* services
-  return (yield* catalogue.known).map(({ manifest }) => manifest.name)
+  return (yield* catalogue.known({})).map(({ manifest }) => manifest.name)
 })
 
 describe("the catalogue of plugins", () => {
@@ -15,7 +15,7 @@ describe("the catalogue of plugins", () => {
       undefined,
       Effect.gen(function* () {
         const { catalogue } = yield* services
-        const known = yield* catalogue.known
+        const known = yield* catalogue.known({})
         expect(known).toMatchObject([
           {
             manifest: { name: CENTRAL_PLUGIN, version: "0.9.0", provides: { capabilities: ["sink"] } },
@@ -111,7 +111,7 @@ describe("the catalogue of plugins", () => {
         yield* writePlugin(root, "a", manifest("x", { version: "1.0.0" }))
         yield* writePlugin(root, "b", manifest("x", { version: "2.0.0" }))
         const { catalogue } = yield* services
-        expect((yield* catalogue.known)[3]).toMatchObject({ manifest: { version: "1.0.0" }, origin: "test" })
+        expect((yield* catalogue.known({}))[3]).toMatchObject({ manifest: { version: "1.0.0" }, origin: "test" })
         expect(lines).toEqual([expect.stringMatching(/second plugin named `x`: rename one/)])
       })
     )

@@ -18,7 +18,7 @@ const load = (name: string) =>
     Effect.gen(function* () {
       const { host } = yield* services
       const document = { version: 2, plugins: [{ name }] } as const
-      const loading = yield* Effect.forkChild(host.load(document, { bundledOnly: false }))
+      const loading = yield* Effect.forkChild(host.load(document, { bundledOnly: false, trees: {} }))
       while (loading.pollUnsafe() === undefined) {
         yield* TestClock.adjust("1 second")
         yield* TestClock.withLive(Effect.sleep("20 millis"))

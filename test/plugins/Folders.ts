@@ -1,8 +1,17 @@
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Effect, FileSystem, Layer, Logger, Path } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { fileURLToPath } from "node:url"
-import { PinInstaller, PluginCatalogue, PluginHost, Version } from "../../src/domain/index.ts"
-import { pinInstallerLayer, pluginCatalogueLayer, pluginHostLayer } from "../../src/plugins/index.ts"
+import { Home, PinInstaller, PluginCatalogue, PluginHost, Version } from "../../src/domain/index.ts"
+import {
+  PluginFetcher,
+  pinInstallerLayer,
+  pluginCatalogueLayer,
+  pluginHostLayer,
+  PluginLock,
+  PluginStore
+} from "../../src/plugins/index.ts"
+import { DurableFiles } from "../../src/storage/index.ts"
 
 /** The plugins that come with the tests. */
 export const fixtures = fileURLToPath(new URL("../fixtures/plugins", import.meta.url))
@@ -34,11 +43,20 @@ export const writePlugin = Effect.fnUntraced(function* (
   yield* fs.writeFileString(path.join(directory, "index.js"), source)
 })
 
+/** A home of its own, which goes with the test. */
+const freshHome = Layer.unwrap(
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return Home.layerOf(yield* fs.makeTempDirectoryScoped({ prefix: "holdfast-plugin-home-" }))
+  })
+)
+
 /** Everything of the area, with `root` as HOLDFAST_TEST_PLUGINS, in version 0.9.0; log lines go to `lines`. */
 export const withPlugins = <A, E, R>(
   root: string | undefined,
   body: Effect.Effect<A, E, R>,
-  lines: Array<string> = []
+  lines: Array<string> = [],
+  home: Layer.Layer<Home, never, FileSystem.FileSystem | Path.Path> = Layer.orDie(freshHome)
 ) => {
   const env = root === undefined ? {} : { HOLDFAST_TEST_PLUGINS: root }
   const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
@@ -48,10 +66,15 @@ export const withPlugins = <A, E, R>(
     Effect.provide(
       Layer.merge(pinInstallerLayer, pluginHostLayer).pipe(
         Layer.provideMerge(pluginCatalogueLayer),
+        Layer.provideMerge(PluginStore.layer),
+        Layer.provideMerge(Layer.merge(PluginLock.layer, PluginFetcher.layer)),
+        Layer.provideMerge(Layer.merge(DurableFiles.layer, FetchHttpClient.layer)),
+        Layer.provideMerge(home),
         Layer.provide(Version.layerOf("0.9.0")),
         Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))),
         Layer.provideMerge(Layer.merge(NodeServices.layer, Logger.layer([logger])))
-      )
+      ),
+      { local: true }
     )
   )
 }
@@ -71,4 +94,17 @@ export const inFolder = <A, E, R>(body: (root: string, lines: Array<string>) => 
   })
 
 /** The services under test. */
-export const services = Effect.all({ catalogue: PluginCatalogue, host: PluginHost, pins: PinInstaller })
+export const services = Effect.all({
+  catalogue: PluginCatalogue,
+  home: Home,
+  host: PluginHost,
+  lock: PluginLock,
+  pins: PinInstaller,
+  store: PluginStore
+})
+
+/** The services of another process on the same home. */
+export const inProcessOf = <A, E, R>(
+  home: string,
+  body: (fresh: Effect.Success<typeof services>) => Effect.Effect<A, E, R>
+) => withPlugins(undefined, Effect.flatMap(services, body), [], Home.layerOf(home))

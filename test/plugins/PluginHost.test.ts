@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { ConfigDocument, PluginEntry } from "../../src/domain/index.ts"
 import { fixtures, inFolder, inTemporary, manifest, services, withPlugins, writePlugin } from "./Folders.ts"
 
-const NORMAL = { bundledOnly: false }
+const NORMAL = { bundledOnly: false, trees: {} }
 const central = { central: { plugin: "@holdfast/central", config: { url: "http://127.0.0.1:1", identity: {} } } }
 const documentOf = (...plugins: ReadonlyArray<PluginEntry>): ConfigDocument => ({ version: 2, plugins, sinks: central })
 const CENTRAL_STATE = { name: "@holdfast/central", version: "0.9.0", state: "active" }
@@ -196,7 +196,10 @@ describe("the plugin host", () => {
         yield* writePlugin(root, "x", manifest("x"), `throw new Error("must not be loaded")`)
         const { host } = yield* services
         expect(
-          yield* host.load(documentOf({ name: "x" }, { name: "gone", version: "3.0.0" }), { bundledOnly: true })
+          yield* host.load(documentOf({ name: "x" }, { name: "gone", version: "3.0.0" }), {
+            bundledOnly: true,
+            trees: {}
+          })
         ).toEqual([
           { name: "x", version: "1.2.3", state: "left out", message: expect.stringContaining("part of the daemon") },
           { name: "gone", version: "3.0.0", state: "left out", message: expect.any(String) },
@@ -250,6 +253,82 @@ describe("the plugin host", () => {
         yield* host.close
         expect(yield* linesOf(file)).toEqual(["x setup", "x aborted"])
       })
+    )
+  )
+})
+
+describe("an installed plugin", () => {
+  const noted = `
+import { writeFileSync } from "node:fs"
+export const setup = ({ data, version }) => writeFileSync(data + "/" + version, "")`
+
+  const installed = Effect.fnUntraced(function* (root: string, version: string) {
+    const path = yield* Path.Path
+    const { store } = yield* services
+    const folder = path.join(root, `weather-${version}`, "it")
+    yield* writePlugin(path.dirname(folder), "it", manifest("@acme/weather", { version }), noted)
+    return yield* store.install({
+      name: null,
+      source: { kind: "folder", path: folder },
+      version: null,
+      hash: null,
+      by: "operator"
+    })
+  })
+
+  it.live("runs with the artifact that the slot names, before the one that the lock names", () =>
+    inTemporary((root) =>
+      withPlugins(
+        undefined,
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          const path = yield* Path.Path
+          const { home, host } = yield* services
+          const former = yield* installed(root, "1.0.0")
+          yield* installed(root, "2.0.0")
+          const document = documentOf({ name: "@acme/weather" })
+          const trees = { "@acme/weather": former.content_hash }
+          expect((yield* host.load(document, { bundledOnly: false, trees }))[0]).toEqual({
+            name: "@acme/weather",
+            version: "1.0.0",
+            state: "active"
+          })
+          expect((yield* host.load(document, NORMAL))[0]).toMatchObject({ version: "2.0.0", state: "active" })
+          const data = path.join(home.pluginData, "@acme", "weather")
+          expect((yield* fs.readDirectory(data)).toSorted()).toEqual(["1.0.0", "2.0.0"])
+        })
+      )
+    )
+  )
+
+  it.live.each<readonly [string, Omit<PluginEntry, "name">, "touch" | "remove" | "nothing", RegExp]>([
+    ["its files were changed", {}, "touch", /are not the ones that were installed\. holdfast plugin verify --repair/],
+    ["its files are gone", {}, "remove", /is not on this machine/],
+    ["the document pins another version", { version: "1.0.1" }, "nothing", /is not the one that the document pins/],
+    [
+      "the document pins another content",
+      { artifact_hash: "a".repeat(64) },
+      "nothing",
+      /is not the one that the document/
+    ]
+  ])("does not run when %s", ([, pins, what, message]) =>
+    inTemporary((root) =>
+      withPlugins(
+        undefined,
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          const path = yield* Path.Path
+          const { home, host } = yield* services
+          const { install_dir } = yield* installed(root, "1.0.0")
+          const place = path.join(home.state, install_dir)
+          if (what === "touch") yield* fs.writeFileString(path.join(place, "more.js"), "")
+          if (what === "remove") yield* fs.remove(place, { recursive: true })
+          const [state] = yield* host.load(documentOf({ name: "@acme/weather", ...pins }), NORMAL)
+          expect(state).toMatchObject({ name: "@acme/weather", state: "failed" })
+          expect(state?.message).toMatch(message)
+          expect(yield* fs.exists(path.join(home.pluginData, "@acme", "weather", "1.0.0"))).toBe(false)
+        })
+      )
     )
   )
 })

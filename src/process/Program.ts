@@ -29,8 +29,23 @@ export interface ProgramOptions {
   readonly deadline: Duration.Input
 }
 
-/** Runs it and answers what it wrote to stdout. Its input is empty. When it fails, all that it started is ended. */
-export const runProgram = Effect.fn("boundary.runProgram")(function* (program: string, options: ProgramOptions) {
+/** What a program said that ended well. */
+export interface ProgramSaid {
+  readonly stdout: string
+  /** The end of it. */
+  readonly stderr: string
+}
+
+/** For messages: the end of what a program said. */
+export const stderrText = (stderr: string): string =>
+  stderr === "" ? "It said nothing on stderr." : `The end of its stderr:\n${stderr}`
+
+/** `hearProgram` for who wants its stdout alone. */
+export const runProgram = (program: string, options: ProgramOptions) =>
+  Effect.map(hearProgram(program, options), ({ stdout }) => stdout)
+
+/** Runs it and answers what it wrote. Its input is empty. When it fails, all that it started is ended. */
+export const hearProgram = Effect.fn("process.run")(function* (program: string, options: ProgramOptions) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const said = yield* Ref.make("")
   const command = ChildProcess.make(program, options.args, {
@@ -46,8 +61,7 @@ export const runProgram = Effect.fn("boundary.runProgram")(function* (program: s
   const failed = (kind: ProgramFailed["kind"], what: string, code: number | null = null) =>
     Effect.flatMap(Ref.get(said), (text) => {
       const stderr = text.trim()
-      const end = stderr === "" ? "It said nothing on stderr." : `The end of its stderr:\n${stderr}`
-      return Effect.fail(new ProgramFailed({ kind, code, stderr, message: `${what}. ${end}` }))
+      return Effect.fail(new ProgramFailed({ kind, code, stderr, message: `${what}. ${stderrText(stderr)}` }))
     })
 
   const toItsEnd = Effect.gen(function* () {
@@ -77,7 +91,8 @@ export const runProgram = Effect.fn("boundary.runProgram")(function* (program: s
     if (output.value._tag === "Failure" || output.value.value === undefined) {
       return yield* failed("output", "wrote what cannot be read")
     }
-    return output.value.value
+    const answer: ProgramSaid = { stdout: output.value.value, stderr: (yield* Ref.get(said)).trim() }
+    return answer
   }).pipe(Effect.scoped)
 
   return yield* Effect.timeoutOrElse(toItsEnd, {

@@ -1,0 +1,28 @@
+/** The kinds of sources. */
+import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
+import { Effect, FileSystem } from "effect"
+import { PluginNotInstalled } from "../domain/index.ts"
+import { fetchGit } from "./Git.ts"
+import type { FetchedPlugin } from "./PluginFetcher.ts"
+import type { PluginSource } from "./Source.ts"
+import { fetchTarball } from "./Tarball.ts"
+
+/** See `PluginFetcher`. */
+export const fetchPlugin = Effect.fnUntraced(function* (source: PluginSource, into: string) {
+  const fetched = (directory: string, resolvedRef: string | null): FetchedPlugin => ({ directory, resolvedRef })
+  switch (source.kind) {
+    case "folder": {
+      const fs = yield* FileSystem.FileSystem
+      const isThere = yield* Effect.orElseSucceed(fs.exists(source.path), () => false)
+      if (isThere) return fetched(source.path, null)
+      const message = `There is no folder ${source.path}: check the path, or where it was moved.`
+      return yield* new PluginNotInstalled({ reason: "fetch_failed", message })
+    }
+    case "tarball":
+      return fetched(yield* fetchTarball(source.url, into), null)
+    case "git": {
+      const { commit, directory } = yield* fetchGit(source, into).pipe(Effect.provide(NodeChildProcessSpawner.layer))
+      return fetched(directory, commit)
+    }
+  }
+})
