@@ -17,8 +17,10 @@ export interface CrashMutant {
   readonly engine: () => Promise<Engine>
   /** Where to look: one cut in any life, unless this says more. */
   readonly search?: Search
-  /** One cut in these lives with plugins instead. */
-  readonly pluginLives?: ReadonlyArray<PluginLifeName>
+  /** One cut in this life with plugins instead. */
+  readonly pluginLife?: PluginLifeName
+  /** There, a kill before this operation comes first, and then a power cut anywhere. */
+  readonly killedBefore?: string
 }
 
 /** The lives in which a mutant shows, and whether it takes a kill before the power cut. */

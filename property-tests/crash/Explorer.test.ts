@@ -11,7 +11,7 @@ import { loadStore } from "./StoreCode.ts"
 const isSoak = runs > 200
 const BOUNDS: Bounds = { cuts: 2, disks: [ENUMERATED, 8], stride: isSoak ? 1 : 66 }
 
-/** With plugins the second cut is a soak's alone, and what is left of the disk is sampled wherever it may be much. */
+/** With plugins only a soak cuts twice. */
 const PLUGIN_BOUNDS: Bounds = isSoak ? BOUNDS : { cuts: 1, disks: [16], stride: 1 }
 
 const found: Array<readonly [life: string, explored: Explored]> = []
@@ -53,7 +53,7 @@ describe("whatever moment the power fails or the process is killed at, and whate
       `${total} distinct crash points, ${found.filter(([, { violation }]) => violation !== null).length} violations. ` +
         `First cuts at every moment, all of up to ${ENUMERATED} disks each; second cuts at one moment in ${BOUNDS.stride}, ` +
         `all of up to ${BOUNDS.disks[1]} disks; beyond that, sampled. ` +
-        `With plugins: ${PLUGIN_BOUNDS.cuts} cut, all of up to ${PLUGIN_BOUNDS.disks[0]} disks.`
+        `With plugins: cut ${PLUGIN_BOUNDS.cuts === 1 ? "once" : "twice"}, all of up to ${PLUGIN_BOUNDS.disks[0]} disks.`
     )
     if (found.length === Object.keys(LIVES).length + Object.keys(PLUGIN_LIVES).length)
       expect(total).toBeGreaterThan(10_000)

@@ -31,12 +31,17 @@ export const fateOf = async (mutant: CrashMutant): Promise<Fate> => {
   return { mutant: mutant.name, violation: null, isKilled: false, crashPoints }
 }
 
-const searchesOf = ({ pluginLives, search }: CrashMutant): ReadonlyArray<(engine: Engine) => Explored> => {
+const searchesOf = (mutant: CrashMutant): ReadonlyArray<(engine: Engine) => Explored> => {
+  const { killedBefore, pluginLife, search } = mutant
   const once = { ...SEARCH, cuts: 1 }
-  if (pluginLives !== undefined) {
-    return pluginLives.map((name) => (engine) => explorePlugins(engine, PLUGIN_LIVES[name], once))
+  const afterKill = { ...SEARCH, cuts: 2, first: "kill" as const }
+  if (pluginLife !== undefined) {
+    const life = PLUGIN_LIVES[pluginLife]
+    return killedBefore === undefined
+      ? [(engine) => explorePlugins(engine, life, once)]
+      : // What a killed process left unsynced stays so: any later moment shows it.
+        [(engine) => explorePlugins(engine, { ...life, only: killedBefore }, { ...afterKill, stride: 20 })]
   }
-  const bounds = search?.afterKill === true ? { ...SEARCH, cuts: 2, first: "kill" as const } : once
   const lives = search?.lives ?? (Object.keys(LIVES) as ReadonlyArray<keyof typeof LIVES>)
-  return lives.map((name) => (engine) => explore(engine, LIVES[name], bounds))
+  return lives.map((name) => (engine) => explore(engine, LIVES[name], search?.afterKill === true ? afterKill : once))
 }

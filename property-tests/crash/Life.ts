@@ -388,7 +388,7 @@ export class Life {
     process.instances.set(id, instance)
     this.options.onStep?.(id, instance.snapshot)
     for (const command of commands) this.obey(process, id, command)
-    if (id === "daemon" && instance.snapshot.hasTag("running")) process.plugins?.runs(this.witness)
+    if (id === "daemon" && instance.snapshot.hasTag("running")) process.plugins?.runs()
     if (id === "configApply" && !isRestarting(before) && isRestarting(this.stateOf(id))) this.answerLate(process)
   }
 
@@ -500,6 +500,7 @@ export class Life {
   }
 
   private wait(process: Process): void {
+    process.plugins?.rests(this.witness)
     const { now } = this.around
     const waits = [...process.instances.values()].map((instance) => {
       const due = nextDue(instance)

@@ -49,6 +49,8 @@ export interface PluginLife {
   readonly before: ReadonlyArray<Goal>
   readonly goals: ReadonlyArray<Goal>
   readonly since?: string
+  /** The only operation before which the first cut comes. */
+  readonly only?: string
 }
 
 const enrolled: ReadonlyArray<Goal> = [{ aim: "join", url: MAIN_URL }]
@@ -61,14 +63,12 @@ export const PLUGIN_LIVES = {
   },
   "rolls back from another version of a plugin": {
     before: pinned,
-    goals: [{ aim: "rollBack", revision: "X2" }]
+    goals: [{ aim: "rollBack", revision: "X2" }],
+    since: "/active"
   },
   "collects a plugin that was dropped, and needs it again": {
     before: [...pinned, { aim: "promote", revision: "P2" }],
-    goals: [
-      { aim: "promote", revision: "N1" },
-      { aim: "promote", revision: "P9" }
-    ],
+    goals: [{ aim: "promote", revision: "N1" }],
     since: "/active"
   },
   "refuses a revision that installed another version": {
@@ -78,18 +78,18 @@ export const PLUGIN_LIVES = {
   },
   "keeps what an operator installed beside its revisions": {
     before: [...enrolled, { aim: "install", version: "2.0.0" }, { aim: "promote", revision: "U2" }],
-    goals: [{ aim: "install", version: "1.0.0" }, { aim: "restart" }]
+    goals: [{ aim: "install", version: "2.0.0" }, { aim: "install", version: "1.0.0" }, { aim: "restart" }]
   }
 } as const satisfies Readonly<Record<string, PluginLife>>
 export type PluginLifeName = keyof typeof PLUGIN_LIVES
 
 /** Explores a life of this engine, which installs plugins; the next good revision needs one again. */
 export const explorePlugins = (engine: Engine, life: PluginLife, bounds: Bounds): Explored => {
-  const { before, goals, since = "" } = life
+  const { before, goals, only, since = "" } = life
   let begun = false
   const isCut = ({ label, witness }: Moment): boolean => {
     begun ||= label.endsWith(since)
-    return begun && witness.goal < goals.length
+    return begun && witness.goal < goals.length && (only === undefined || label === only)
   }
   return explore(engine, goals, bounds, { before, next: NEXT_WITH_PLUGIN, isCut })
 }

@@ -1,15 +1,18 @@
 /** Small wrong changes to what installs, keeps and collects plugins, and the sentences that must see them. */
-import { changedEngine, type CrashMutant, MODULES } from "./CrashMutants.ts"
+import { changedEngine, type CrashMutant, type MODULES } from "./CrashMutants.ts"
 import type { PluginLifeName } from "./Lives.ts"
-import { REAL } from "./Services.ts"
+import { WEATHER } from "./Plugins.ts"
+import { HOME, REAL } from "./Services.ts"
 import { loadStore, type StoreChange } from "./StoreCode.ts"
 import type { Sentence } from "./Witness.ts"
 
 const FIRST = "promotes a first revision that pins a plugin"
 const ROLLED_BACK = "rolls back from another version of a plugin"
-const COLLECTED = "collects a plugin that was dropped, and needs it again"
 const REFUSED = "refuses a revision that installed another version"
 const OPERATOR = "keeps what an operator installed beside its revisions"
+
+/** Where the name of an artifact is made durable. */
+const SYNC_NAME = `yield* files.syncDirectory(path.dirname(placeOf(manifest.name, hash))).pipe(Effect.mapError(notWritten))`
 
 const store = (
   part: StoreChange["part"],
@@ -21,7 +24,7 @@ const store = (
 ): CrashMutant => ({
   name,
   killedBy,
-  pluginLives: [life],
+  pluginLife: life,
   engine: async () => ({ ...REAL, pluginStore: await loadStore({ part, find, replacement }) })
 })
 
@@ -35,7 +38,7 @@ const config = (
 ): CrashMutant => ({
   name,
   killedBy,
-  pluginLives: [life],
+  pluginLife: life,
   engine: async () => ({ ...(await changedEngine(part, find, replacement)), pluginStore: await loadStore() })
 })
 
@@ -57,19 +60,30 @@ const FSYNCS: ReadonlyArray<CrashMutant> = [
     `for (const directory of directories) yield* Effect.mapError(syncDirectory(directory), diskFailure)`,
     ""
   ),
-  store(
-    "store",
-    "the name of an installed tree is not synced",
-    ["treesThere", "lockTruthful"],
-    FIRST,
-    `yield* files.syncDirectory(parent)`,
-    ""
-  ),
+  store("store", "the name of an installed tree is not synced", ["treesThere", "lockTruthful"], FIRST, SYNC_NAME, ""),
+  {
+    ...store(
+      "store",
+      "the name of a tree that a killed process left is not synced",
+      ["treesThere", "lockTruthful"],
+      FIRST,
+      `(yield* answered(order)) ?? (yield* brought(order))
+        const { manifest } = known
+        const hash = known.artifact?.hash ?? ""
+        // Also what was there: a process that was killed after its rename has left this to the next one.
+        ${SYNC_NAME}`,
+      `(yield* answered(order)) ??
+          (yield* Effect.tap(brought(order), ({ known }) => files.syncDirectory(path.dirname(known.artifact?.directory))))
+        const { manifest } = known
+        const hash = known.artifact?.hash ?? ""`
+    ),
+    killedBefore: `fsync ${HOME}/state/plugins/${WEATHER}`
+  },
   store(
     "store",
     "the lock names a tree before it is in its place",
     ["lockTruthful"],
-    FIRST,
+    OPERATOR,
     `yield* moveIn(tree, manifest.name, hash)`,
     `yield* locked.write({
             ...(yield* locked.read),
@@ -84,7 +98,15 @@ const FSYNCS: ReadonlyArray<CrashMutant> = [
               installed_by: order.by
             }
           })
-          yield* moveIn(tree, manifest.name, hash)`
+            yield* moveIn(tree, manifest.name, hash)`
+  ),
+  store(
+    "store",
+    "an artifact that is there makes room for itself",
+    ["treesThere", "lockTruthful"],
+    OPERATOR,
+    `if ((yield* condition(manifest.name, hash)) !== "intact") {`,
+    "{"
   )
 ]
 
@@ -118,7 +140,7 @@ const GARBAGE: ReadonlyArray<CrashMutant> = [
     "store",
     "garbage collection leaves the lock as it was",
     ["lockTruthful"],
-    COLLECTED,
+    REFUSED,
     `if (JSON.stringify(after) !== JSON.stringify(before)) yield* locked.write(after)`,
     ""
   ),

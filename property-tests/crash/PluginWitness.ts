@@ -50,7 +50,7 @@ export const collected = ({ after, before, gone, held, now }: Collection): void 
   const missed = [...went].filter((tree) => needed.has(tree))
   hold("neededSpared", missed.length === 0, () => missed.join())
   const locked = entriesOf(after).map(([name, { content_hash }]) => `${name} ${content_hash}`)
-  const left = Object.keys(after.trees).filter((tree) => !needed.has(tree) && !locked.includes(tree))
+  const left = [...Object.keys(after.trees), ...locked].filter((tree) => !needed.has(tree))
   hold("garbageGoes", left.length === 0 && !after.staging, () => (after.staging ? "half installed" : left.join()))
 }
 

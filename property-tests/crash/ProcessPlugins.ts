@@ -1,6 +1,7 @@
 /** The plugins of one process: what the daemon does with them beside its charts, without running a byte of them. */
 import { Cause, type Context, Effect, Exit } from "effect"
 import { Offers, RunningConfig } from "../../src/config/index.ts"
+import { collectPlugins } from "../../src/daemon/PluginGarbage.ts"
 import { PluginCatalogue } from "../../src/domain/index.ts"
 import { PluginStore } from "../../src/plugins/index.ts"
 import { versionRunBy } from "./Central.ts"
@@ -16,6 +17,7 @@ const STAGING: ReadonlySet<string> = new Set(["validate", "writeSlot", "flip"])
 export class ProcessPlugins {
   /** Garbage was collected since the daemon runs. */
   hasCollected = false
+  private isRunning = false
   /** Artifacts that this process has installed, or began to. */
   private held: ReadonlyArray<string> = []
   private readonly services: Context.Context<PluginStore | Services>
@@ -31,10 +33,14 @@ export class ProcessPlugins {
     started(etag, this.inside(toStart))
   }
 
-  /** The daemon runs: garbage is collected, once. */
-  runs(witness: Witness): void {
-    if (!this.hasCollected) this.collect(witness)
-    this.hasCollected = true
+  /** The daemon runs: garbage is collected from now on, and a slow disk may be slow about it. */
+  runs(): void {
+    this.isRunning = true
+  }
+
+  /** Nothing else is left to do. */
+  rests(witness: Witness): void {
+    if (this.isRunning && !this.hasCollected) this.collect(witness)
   }
 
   /** By an operator. */
@@ -44,21 +50,22 @@ export class ProcessPlugins {
   }
 
   /**
-   * A step of the apply engine comes next. While a revision is staged garbage is collected once more, for nobody knows
-   * when it is, and a poll that was slow offers the same revision again.
+   * A step of the apply engine comes next. While a revision is staged garbage is collected, at each of some steps, for
+   * nobody knows when it is; and a poll that was slow offers the same revision again.
    */
   before(src: string, input: unknown, witness: Witness): void {
     const version = versionRunBy(this.around.central.serving ?? "")
     if (src === "installPins" && version !== undefined) this.held = [...this.held, HASHES[version]]
-    if (!STAGING.has(src) || !this.hasCollected) return
+    if (!STAGING.has(src) || !this.isRunning) return
     this.collect(witness)
     if (src === "writeSlot") this.inside(offerAgain(input as { readonly etag: string; readonly offer: number }))
   }
 
   private collect(witness: Witness): void {
+    this.hasCollected = true
     const { mounted } = this.around
     const before = pluginsSeen(mounted.disk)
-    const gone = this.inside(collect)
+    const gone = this.inside(collectPlugins)
     const now = seen(mounted.disk)
     const after = pluginsSeen(mounted.disk)
     namesWhatIsThere(witness, now, after)
@@ -71,16 +78,6 @@ export class ProcessPlugins {
     return exit.value
   }
 }
-
-/** As `src/daemon/Machines.ts` does it once the daemon runs; answers what went. */
-const collect = Effect.gen(function* () {
-  const config = yield* RunningConfig
-  const kept = yield* config.namedTrees
-  if (kept === "all") return []
-  const { document, trees } = yield* config.effective
-  const sources = (document.plugins ?? []).map(({ name, source = null }) => [name, source])
-  return yield* (yield* PluginStore).collect({ kept, running: trees, sources: Object.fromEntries(sources) })
-})
 
 /** The artifact that the plugin host would start, and the condition of its tree; null: none is known. */
 const toStart = Effect.gen(function* () {

@@ -10,9 +10,9 @@ import { ConfigControl, Home, PinInstaller, PluginCatalogue, Version } from "../
 import {
   pinInstallerLayer,
   pluginCatalogueLayer,
-  PluginFetcher,
+  type PluginFetcher,
   PluginLock,
-  PluginStore
+  type PluginStore
 } from "../../src/plugins/index.ts"
 import type { Chart } from "../../src/statechart/Core.ts"
 import { Uptime } from "../../src/statechart/index.ts"

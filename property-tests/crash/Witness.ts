@@ -44,7 +44,8 @@ export const SENTENCES = {
   lockTruthful: "the lock never names an artifact that is not there and whole",
   choiceKept: "what an operator installed stays the operator's choice",
   neededSpared: "what is collected is named by no slot, by no operator, and by no revision that is being staged",
-  garbageGoes: "after a collection nothing half installed is left, and no artifact that nobody needs",
+  garbageGoes:
+    "after a collection nothing half installed is left, and no artifact or entry of the lock that nobody needs",
   runsItsOwn: "a revision runs with the artifacts that it was staged with",
   receivesTheNext: "from every state the next good revision is received and promoted"
 } as const

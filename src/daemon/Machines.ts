@@ -17,7 +17,6 @@ import { Identity, PullLoop } from "../central/index.ts"
 import { ApplyEngine, RunningConfig } from "../config/index.ts"
 import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
-import { PluginStore } from "../plugins/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
 import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
@@ -25,6 +24,7 @@ import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
 import { LazyRuns } from "./LazyRuns.ts"
 import { Measures } from "./Measures.ts"
+import { tidyPlugins } from "./PluginGarbage.ts"
 import { trustJoinedAuthorities } from "./Trust.ts"
 
 /** How the process ends. */
@@ -144,7 +144,7 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   yield* fleet.started({ apply, join, pull, daemon, login })
 
   // Not before the line to central is up: a disk that is slow to forget keeps nobody waiting.
-  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(collectPlugins), Effect.forkScoped)
+  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(tidyPlugins), Effect.forkScoped)
 
   // Runs come last: whatever becomes of them, the line to central is up.
   const { runs } = yield* LazyRuns
@@ -177,19 +177,6 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   )
   return { daemon, ending: Deferred.await(ending) }
 })
-
-/** The trees of plugins that no slot names any more go. */
-const collectPlugins = Effect.gen(function* () {
-  const config = yield* RunningConfig
-  const kept = yield* config.namedTrees
-  const { boot, document, trees } = yield* config.effective
-  // A safe start leaves the user's own layer out, which may name some.
-  if (kept === "all" || boot.bundledOnly) return
-  const sources = (document.plugins ?? []).map(({ name, source = null }) => [name, source])
-  const gone = yield* (yield* PluginStore).collect({ kept, running: trees, sources: Object.fromEntries(sources) })
-  if (gone.length === 0) return
-  yield* Effect.logInfo("plugins that nothing names any more are removed").pipe(Effect.annotateLogs({ gone }))
-}).pipe(Effect.catch(({ message }) => Effect.logWarning(`plugins that nothing names any more stay: ${message}`)))
 
 const POLL_EVENTS: Readonly<Record<string, string>> = {
   document_too_large: "config_document_too_large",

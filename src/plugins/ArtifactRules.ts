@@ -100,3 +100,10 @@ const UNFIT_NAMES: ReadonlySet<string> = new Set(["EEXIST", "EISDIR", "ENOTDIR",
 /** The directories that lead to a file, the topmost first. */
 export const parentsOf = (name: string): ReadonlyArray<string> =>
   name.split("/").flatMap((_, index, names) => (index === 0 ? [] : [names.slice(0, index).join("/")]))
+
+/** Somebody may bring it back. */
+export const folderMissing = (folder: string): PluginNotInstalled =>
+  new PluginNotInstalled({
+    reason: "fetch_failed",
+    message: `There is no folder ${folder}: check the path, or where it was moved.`
+  })

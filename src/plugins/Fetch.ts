@@ -1,7 +1,7 @@
 /** The kinds of sources. */
 import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
 import { Effect, FileSystem } from "effect"
-import { PluginNotInstalled } from "../domain/index.ts"
+import { folderMissing } from "./ArtifactRules.ts"
 import { fetchGit } from "./Git.ts"
 import type { FetchedPlugin } from "./PluginFetcher.ts"
 import type { PluginSource } from "./Source.ts"
@@ -14,9 +14,7 @@ export const fetchPlugin = Effect.fnUntraced(function* (source: PluginSource, in
     case "folder": {
       const fs = yield* FileSystem.FileSystem
       const isThere = yield* Effect.orElseSucceed(fs.exists(source.path), () => false)
-      if (isThere) return fetched(source.path, null)
-      const message = `There is no folder ${source.path}: check the path, or where it was moved.`
-      return yield* new PluginNotInstalled({ reason: "fetch_failed", message })
+      return isThere ? fetched(source.path, null) : yield* folderMissing(source.path)
     }
     case "tarball":
       return fetched(yield* fetchTarball(source.url, into), null)

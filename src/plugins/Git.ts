@@ -244,7 +244,7 @@ const refused = (source: GitSource, reason: InstallFailure, what: string): Plugi
 
 const cloneFailed = (source: GitSource, what: string, stderr = ""): PluginNotInstalled => {
   const said = readable(stderr)
-  const why = `could not be fetched: git ${what}.${said === "" ? "" : ` The end of what it said: ${said}`}`
+  const why = `could not be fetched: git ${what}.${said === "" ? "" : ` The end of what it said: ${said.replace(/\.$/, "")}.`}`
   const advice = "Check address and network; a private repository needs git's credential helper or an ssh key."
   return refused(source, "git_clone_failed", `${why} ${advice}`)
 }

@@ -1,5 +1,5 @@
 /** What an operator asks for: of a live daemon over its API, or of a stopped one's files. */
-import { Effect, Result } from "effect"
+import { Effect, FileSystem, Result } from "effect"
 import type { LockedPlugin, PluginRequest, VerifiedPlugin } from "../domain/index.ts"
 import { PluginStore } from "./PluginStore.ts"
 import { parseSource } from "./Source.ts"
@@ -58,9 +58,10 @@ export const removePlugin = Effect.fn("plugins.remove")(function* (name: string)
 })
 
 /** The artifact that an absolute folder would be, for its author to pin. */
-export const hashFolder = Effect.fn("plugins.hash")((folder: string) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Artifact.ts")),
-    ({ readArtifact }) => readArtifact(folder)
-  )
-)
+export const hashFolder = Effect.fn("plugins.hash")(function* (folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { readArtifact } = yield* Effect.promise(() => import("./Artifact.ts"))
+  const { folderMissing } = yield* Effect.promise(() => import("./ArtifactRules.ts"))
+  const isThere = yield* Effect.orElseSucceed(fs.exists(folder), () => false)
+  return isThere ? yield* readArtifact(folder) : yield* folderMissing(folder)
+})

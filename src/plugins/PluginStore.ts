@@ -139,7 +139,10 @@ export class PluginStore extends Context.Service<
           const { hash } = yield* copyArtifact(fetched.directory, tree)
           const { manifest } = yield* readPluginFolder(tree)
           yield* checkPins(order, manifest, hash)
-          yield* moveIn(tree, manifest.name, hash).pipe(Effect.mapError(notWritten))
+          // What is there already stays: a slot or the lock may name it, and a cut must not find it gone.
+          if ((yield* condition(manifest.name, hash)) !== "intact") {
+            yield* moveIn(tree, manifest.name, hash).pipe(Effect.mapError(notWritten))
+          }
           return { known: yield* find(manifest.name, hash), resolvedRef: fetched.resolvedRef }
         },
         // What is left of it is swept before the next one, and when garbage is collected.
@@ -154,11 +157,9 @@ export class PluginStore extends Context.Service<
       // A tree of that name which is not intact makes room first; whoever runs it has loaded it.
       const moveIn = Effect.fnUntraced(function* (tree: string, name: string, hash: string) {
         const place = placeOf(name, hash)
-        const parent = path.dirname(place)
-        yield* files.makeDirectory(parent)
+        yield* files.makeDirectory(path.dirname(place))
         yield* files.remove(place)
         yield* fs.rename(tree, place).pipe(storageStep("rename", tree))
-        yield* files.syncDirectory(parent)
       }, Effect.uninterruptible)
 
       const entryOf = Effect.fnUntraced(function* (
@@ -191,6 +192,8 @@ export class PluginStore extends Context.Service<
         const { known, resolvedRef } = (yield* answered(order)) ?? (yield* brought(order))
         const { manifest } = known
         const hash = known.artifact?.hash ?? ""
+        // Also what was there: a process that was killed after its rename has left this to the next one.
+        yield* files.syncDirectory(path.dirname(placeOf(manifest.name, hash))).pipe(Effect.mapError(notWritten))
         yield* Ref.update(held, (before) => new Set([...before, `${manifest.name} ${hash}`]))
         const before = yield* locked.read
         const former = before[manifest.name]

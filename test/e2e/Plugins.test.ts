@@ -1,4 +1,5 @@
 /** Plugins that a revision names and this machine does not have: real git over HTTP, a real central, a real daemon. */
+import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -229,6 +230,37 @@ describe.skipIf(withoutGit !== null).concurrent("a revision that names a plugin 
       () => lockOf(stage).plugins["@acme/weather"]?.["version"] === "1.0.0" || undefined
     )
     expect(stage.ran()).toMatchObject({ version: "1.0.0" })
+  })
+
+  it("does not hold up an orderly stop with a clone that hangs, and is applied by the next process", async ({
+    onTestFinished
+  }) => {
+    const stage = await openStage(onTestFinished)
+    const tree = treeOf("1.0.0")
+    stage.publish("1.0.0", tree)
+    stage.git.interfere = (question) => (question === "pack" ? { ends: "hang", after: 100 } : undefined)
+    const etag = await stage.put([
+      {
+        name: "@acme/weather",
+        version: "1.0.0",
+        artifact_hash: await hashOf(onTestFinished, tree),
+        source: stage.source
+      }
+    ])
+    await eventually("the hang", () => stage.git.questions.includes("pack") || undefined)
+    const helpers = () =>
+      execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+        .split("\n")
+        .filter((line) => line.includes(stage.git.url))
+    expect(helpers()).not.toEqual([])
+    const began = Date.now()
+    expect((await stage.gateway.stop())?.code).toBe(0)
+    expect(Date.now() - began).toBeLessThan(10_000)
+    expect(helpers()).toEqual([])
+    expect(readdirSync(join(stage.gateway.home, "state", "plugins"))).toEqual([])
+    stage.git.interfere = () => undefined
+    stage.gateway.start()
+    expect(isActive("1.0.0")(await stage.gateway.promoted(etag))).toBe(true)
   })
 
   it("may not name a path of this machine", async ({ onTestFinished }) => {
