@@ -1,4 +1,5 @@
 /** The catalogue of machines, and what their services need to know of them. */
+import { AgentHost } from "./AgentHost.ts"
 import { ConfigApply } from "./ConfigApply.ts"
 import { ConfigPull } from "./ConfigPull.ts"
 import { Daemon } from "./Daemon.ts"
@@ -7,6 +8,8 @@ import { Join } from "./Join.ts"
 import { Run } from "./Run.ts"
 import { Tailer } from "./Tailer.ts"
 
+export { AgentHost } from "./AgentHost.ts"
+export * from "./AgentHostSetup.ts"
 export { ConfigApply } from "./ConfigApply.ts"
 export * from "./ConfigApplySetup.ts"
 export * from "./ConfigBoot.ts"
@@ -33,5 +36,6 @@ export const catalogue = [
   { id: "daemon", title: "Daemon", machine: Daemon, document: "0005-daemon.spec.md" },
   { id: "deviceLogin", title: "Device login", machine: DeviceLogin, document: "0015-login.spec.md" },
   { id: "tailer", title: "Tailer", machine: Tailer, document: "0017-tailer.spec.md" },
-  { id: "run", title: "Run", machine: Run, document: "0018-run.spec.md" }
+  { id: "run", title: "Run", machine: Run, document: "0018-run.spec.md" },
+  { id: "agentHost", title: "Agent host", machine: AgentHost, document: "0024-agents.spec.md" }
 ] as const

@@ -1,5 +1,6 @@
 /** Every property of the machines by name: what it says, and how a counterexample is searched for. */
 import * as fc from "fast-check"
+import { AGENT_HOST_CHECKS } from "./AgentHostChecks.ts"
 import { DAEMON_CHECKS } from "./DaemonChecks.ts"
 import { INVARIANTS, type Invariant } from "./Ghost.ts"
 import { ALL_DANGERS, type Dangers, hasNextGood, histories, recovers } from "./Histories.ts"
@@ -88,6 +89,7 @@ export const CHECKS = {
   ...LOGIN_CHECKS,
   ...TAILER_CHECKS,
   ...RUN_CHECKS,
+  ...AGENT_HOST_CHECKS,
   recovers: RECOVERS
 }
 export type CheckName = keyof typeof CHECKS

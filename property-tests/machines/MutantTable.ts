@@ -1,4 +1,5 @@
 /** All mutants of the machines, and what became of them. */
+import { AGENT_HOST_MUTANTS } from "./AgentHostMutants.ts"
 import { CONFIG_APPLY_BOOT_MUTANTS } from "./ConfigApplyBootMutants.ts"
 import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
 import { LOGIN_MUTANTS } from "./LoginMutants.ts"
@@ -15,7 +16,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ...DAEMON_MUTANTS,
   ...LOGIN_MUTANTS,
   ...TAILER_MUTANTS,
-  ...RUN_MUTANTS
+  ...RUN_MUTANTS,
+  ...AGENT_HOST_MUTANTS
 ]
 
 /** The fate of every mutant. */

@@ -74,35 +74,44 @@ export const makeOutgoing = Effect.fnUntraced(function* ({ maxBytes, ...bounds }
 })
 
 /**
- * A function that asks for a file, without a credential, and hands its answer to `use` while it arrives. The deadline
- * includes `use`; the connection ends with it. Redirects are followed five times at most.
+ * A function that sends one request and hands its answer to `use` while it arrives. The deadline includes `use`; the
+ * connection ends with it. Redirects are followed five times at most.
  */
-export const makeDownload = Effect.fnUntraced(function* ({ stallMs, ...bounds }: DownloadOptions) {
+export const makeStreaming = Effect.fnUntraced(function* ({ stallMs, ...bounds }: DownloadOptions) {
   const { late, open, unreachable, within } = yield* makeExchange(bounds)
 
   return <A, E, R>(
-    url: string,
-    use: (download: Download) => Effect.Effect<A, E, R>
+    spec: OutgoingRequest,
+    use: (answer: Download) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | Unreachable, R> =>
-    open({ method: "GET", url, headers: AS_IT_IS }).pipe(
-      within(url, stallMs, "did not answer within"),
+    open(spec).pipe(
+      within(spec.url, stallMs, "did not answer within"),
       Effect.flatMap((response) =>
         use({
           status: response.status,
           headers: response.headers,
           body: response.stream.pipe(
-            Stream.mapError(unreachable(url)),
+            Stream.mapError(unreachable(spec.url)),
             Stream.timeoutOrElse({
               duration: Duration.millis(stallMs),
-              orElse: () => Stream.fail(late(url, stallMs, "sent nothing more for"))
+              orElse: () => Stream.fail(late(spec.url, stallMs, "sent nothing more for"))
             })
           )
         })
       ),
-      within(url, bounds.deadlineMs, "did not send it all within"),
+      within(spec.url, bounds.deadlineMs, "did not send it all within"),
       Effect.scoped
     )
 })
+
+/** A function that asks for a file, without a credential, and hands it to `use` while it arrives: {@link makeStreaming}. */
+export const makeDownload = (options: DownloadOptions) =>
+  Effect.map(
+    makeStreaming(options),
+    (send) =>
+      <A, E, R>(url: string, use: (download: Download) => Effect.Effect<A, E, R>) =>
+        send({ method: "GET", url, headers: AS_IT_IS }, use)
+  )
 
 /** A server that packs what is packed already would hide how large it is. */
 const AS_IT_IS = { accept: "*/*", "accept-encoding": "identity" }

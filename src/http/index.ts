@@ -11,6 +11,7 @@ export {
   type DownloadOptions,
   makeDownload,
   makeOutgoing,
+  makeStreaming,
   type OutgoingAnswer,
   type OutgoingOptions,
   type OutgoingRequest,

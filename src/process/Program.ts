@@ -121,14 +121,14 @@ const collect = (stream: Stream.Stream<Uint8Array, PlatformError>) =>
   })
 
 /** The system's own word, such as ENOENT. */
-const causeOf = (error: PlatformError): string => {
+export const causeOf = (error: PlatformError): string => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
   const code = Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
   return code ?? error.message
 }
 
 /** The spawner tells of a death by signal in words alone. */
-const signalOf = (error: PlatformError): string => {
+export const signalOf = (error: PlatformError): string => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
   const text = Predicate.hasProperty(cause, "message") ? String(cause.message) : error.message
   return /'(SIG[A-Z0-9]+)'/.exec(text)?.[1] ?? "(unknown)"

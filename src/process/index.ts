@@ -1,2 +1,11 @@
 /** Other programs: run to their end, within bounds. */
-export { hearProgram, ProgramFailed, type ProgramOptions, type ProgramSaid, runProgram, stderrText } from "./Program.ts"
+export {
+  causeOf,
+  hearProgram,
+  ProgramFailed,
+  type ProgramOptions,
+  type ProgramSaid,
+  runProgram,
+  signalOf,
+  stderrText
+} from "./Program.ts"

@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from "xstate"
 import { catalogue } from "../../machines/index.ts"
 import type { Fate } from "../../property-tests/machines/Mutant.ts"
+import { AgentHostMoves } from "./AgentHostMoves.ts"
 import { ConfigApplyMoves } from "./ConfigApplyMoves.ts"
 import { ConfigPullMoves } from "./ConfigPullMoves.ts"
 import { DaemonMoves } from "./DaemonMoves.ts"
@@ -21,7 +22,8 @@ const explorations: Readonly<Record<MachineId, (machine: AnyStateMachine) => Exp
   daemon: (machine) => explore(machine, DaemonMoves),
   deviceLogin: (machine) => explore(machine, DeviceLoginMoves),
   tailer: (machine) => explore(machine, TailerMoves),
-  run: (machine) => explore(machine, RunMoves)
+  run: (machine) => explore(machine, RunMoves),
+  agentHost: (machine) => explore(machine, AgentHostMoves)
 }
 
 /** What is known of one machine. */

@@ -20,7 +20,8 @@ const unwired: Unwired = {
   daemon: ["announce", "exit"],
   deviceLogin: [],
   tailer: ["restart"],
-  run: ["drainTail"]
+  run: ["drainTail"],
+  agentHost: ["perform", "deliver", "refuse", "endHost"]
 }
 
 const WIRING: Wiring = wiring
@@ -71,6 +72,12 @@ describe("the wiring between the machines", () => {
       [...eventsOf(id)].map((event) => `${id}.${event}`).filter((name) => !fromWires.has(name))
     )
     expect(outside.toSorted()).toEqual([
+      "agentHost.ANSWERED",
+      "agentHost.CALL",
+      "agentHost.CANCEL",
+      "agentHost.FAULT",
+      "agentHost.LOADED",
+      "agentHost.RETIRE",
       "configApply.GAP",
       "configApply.NORMAL_ASKED",
       "configApply.RETRY",
