@@ -9,6 +9,8 @@ export default defineConfig({
     // Real processes per file: tests spawn daemons, change `process.env` and count open files.
     pool: "forks",
     maxWorkers: 2,
+    // Tests that run side by side in one file each have several real processes.
+    maxConcurrency: 3,
     // The proofs make much that lives for a moment: a tenth of their time went to moving it.
     execArgv: ["--max-semi-space-size=64"],
     testTimeout: 60_000 * scale,

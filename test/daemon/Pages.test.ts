@@ -189,8 +189,8 @@ describe("the pages", () => {
   )
 })
 
-/** Machines that there are as often as there are runs. */
-const OF_EACH_RUN: ReadonlySet<string> = new Set(["run", "tailer"])
+/** Machines that there are as often as there are runs, or agents. */
+const OF_EACH: ReadonlySet<string> = new Set(["agentHost", "run", "tailer"])
 
 describe("the machines", () => {
   it.live("are named in the order of the catalogue, each with its state", () =>
@@ -204,7 +204,7 @@ describe("the machines", () => {
           catalogue.map(({ document, id, title }) => ({ id, title, document }))
         )
         for (const { id, states } of machines) {
-          assert.lengthOf(states, OF_EACH_RUN.has(id) ? 0 : 1)
+          assert.lengthOf(states, OF_EACH.has(id) ? 0 : 1)
           assert.strictEqual(states[0]?.state, status.machines[id], id)
         }
       })
@@ -247,7 +247,7 @@ describe("the machines", () => {
         assert.isTrue(entries.some(({ cause }: any) => cause === "task openApi"))
         assert.deepStrictEqual(
           entries.filter(({ event }: any) => event === "xstate.init").map(({ cause }: any) => cause),
-          catalogue.filter(({ id }) => !OF_EACH_RUN.has(id)).map(() => "start")
+          catalogue.filter(({ id }) => !OF_EACH.has(id)).map(() => "start")
         )
 
         yield* Effect.promise(() => sendRaw(api.port, request("POST /config/retry", { cookie }, '{"etag":"x"}')))

@@ -62,7 +62,7 @@ const openStage = async (atEnd: AtEnd): Promise<Stage> => {
   const repository = makeRepository(forge, "weather.git")
   const git = await startGitServer(forge)
   const central = await startCentral(data)
-  const gateway = new Gateway({ HOLDFAST_TEST_TIME_SCALE: "60" })
+  const gateway = new Gateway({ HOLDFAST_TEST_TIME_SCALE: "10" })
   atEnd(() => rmSync(data, { recursive: true, force: true }))
   atEnd(() => rmSync(forge, { recursive: true, force: true }))
   atEnd(git.close)

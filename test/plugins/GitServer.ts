@@ -156,8 +156,8 @@ export const startGitServer = async (root: string, listen: Listen = createServer
     backend.on("close", () => {
       if (end === undefined || sent < end.after) response.end()
     })
-    // One that was killed with its connection takes no more of the question.
-    backend.stdin.on("error", () => response.destroy())
+    // One that was killed with its connection, or has answered already, takes no more of the question.
+    backend.stdin.on("error", () => undefined)
     backend.stdin.end(body)
   }
 

@@ -68,7 +68,11 @@ export const promoted = Effect.fnUntraced(function* (
   const second = yield* startDaemon(home, env)
   yield* second.until(
     (status) =>
-      running(status) && status.remote_config?.last_known_good?.etag === ETAG && !status.remote_config.probation
+      running(status) &&
+      status.remote_config?.last_known_good?.etag === ETAG &&
+      !status.remote_config.probation &&
+      // The last of a promotion is that the seed goes.
+      status.machines["configApply"] === "steady.idle"
   )
   return { first, second }
 })

@@ -89,7 +89,7 @@ describe.runIf(hasBrowser)("the page that `holdfast machines render --format htm
       const url = pathToFileURL(join(folder, `${id}.html`)).href
       await page.goto(url)
       expect(await page.locator("h1").textContent()).toBe(title)
-      expect(await page.locator("svg [data-state]").count()).toBeGreaterThan(10)
+      expect(await page.locator("svg [data-state]").count()).toBeGreaterThan(5)
       await page.locator("summary").click()
       expect(await page.locator("pre").isVisible()).toBe(true)
       await keep(page, `offline-${id}`)
