@@ -396,10 +396,11 @@ build() {
   [ "$cloned" = "$offered" ] ||
     die "the source has no $offered: there is ${cloned:-no version} at the tag v$offered or on its default branch." \
       "The VERSION file at the URL and the source do not belong together; nothing was changed"
-  note "Installing its packages (npm install), which takes a minute or two"
+  note "Installing what it is built with (npm install), which takes a minute or two"
   step "install its packages" in_partial npm install --include=dev
   note "Building it (npm run build)"
   step "build it" in_partial npm run build
+  pack
   works "$partial" || die "what was built does not run, or is not $offered; nothing was changed." \
     "Check that Node.js is 22.19 or newer: node --version"
   # What lies there did not work.
@@ -410,7 +411,27 @@ build() {
   sync
 }
 
+# What was built becomes what `npm pack` makes of it, with the packages that it runs on and without those it was made with.
+pack() {
+  step "pack it" in_partial npm pack --ignore-scripts --pack-destination "$scratch"
+  step "unpack it" tar -xzf "$(ls "$scratch"/*.tgz)" -C "$scratch"
+  for name in package-lock.json .npmrc; do
+    [ ! -f "$partial/$name" ] || cp "$partial/$name" "$scratch/package/$name" || die "$scratch cannot be written"
+  done
+  rm -rf "$partial"
+  mv "$scratch/package" "$partial" || die "$partial cannot be written; nothing was changed"
+  note "Installing what it runs on (npm install --omit=dev)"
+  step "install what it runs on" in_partial npm install --omit=dev
+  # A URL may hold a password.
+  if ! (umask 077 && printf '%s\n' "$source_url" > "$partial/.source"); then
+    die "$partial cannot be written; nothing was changed"
+  fi
+}
+
 find_source() {
+  if [ -z "$source_url" ]; then
+    source_url=$(cat "$prefix/current/.source" 2> /dev/null) || source_url=
+  fi
   if [ -z "$source_url" ]; then
     source_url=$(git -C "$prefix/current" config --get remote.origin.url 2> /dev/null) || source_url=
   fi

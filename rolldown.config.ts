@@ -40,13 +40,22 @@ const ownDaemon: Plugin = {
   resolveId: (id) => (id.endsWith("/daemon/index.ts") ? { id: "./daemon.js", external: true } : undefined)
 }
 
+// The shell of a page, and its looks after those that all pages share.
+const shellOf = (page: string): ReadonlyArray<readonly [file: string, source: string]> => {
+  const source = (file: string): string => readFileSync(`src/web/${file}`, "utf8")
+  return [
+    [`${page}.html`, source(`${page}.html`)],
+    [`${page}.css`, source("base.css") + source(`${page}.css`)]
+  ]
+}
+
 // What the pages are made of besides code: the shell, the looks, the pictures and coverage of the machines, and the
 // description of the API, which costs the running daemon nothing this way.
 const pageFiles: Plugin = {
   name: "page-files",
   generateBundle() {
     const emit = (fileName: string, source: string): void => void this.emitFile({ type: "asset", fileName, source })
-    for (const file of ["app.html", "app.css"]) emit(file, readFileSync(`src/web/${file}`, "utf8"))
+    for (const [name, source] of shellOf("app")) emit(name, source)
     const api = openApiOf(readFileSync("VERSION", "utf8").trim())
     emit("openapi.json", JSON.stringify(api))
     emit("docs.html", apiDocs(api))
@@ -55,6 +64,14 @@ const pageFiles: Plugin = {
       if (file.endsWith(".svg")) emit(`machines/${file}`, source)
       if (file.endsWith(".json")) emit(`machines/${file}`, JSON.stringify(JSON.parse(source)))
     }
+  }
+}
+
+// The page of central: a bundle of its own, with the looks that all pages share.
+const fleetFiles: Plugin = {
+  name: "fleet-files",
+  generateBundle() {
+    for (const [fileName, source] of shellOf("fleet")) this.emitFile({ type: "asset", fileName, source })
   }
 }
 
@@ -84,16 +101,18 @@ const adapterPackage: Plugin = {
 }
 
 // What few daemons need, each with what it alone needs of its dependencies: src/telemetry/Otlp.ts; the core lock; what
-// fetches, reads and hashes plugins; runs, all but their
+// fetches, reads and hashes plugins; agents and chat, and runs, all but their
 // routes and what their tails tell the metrics; and their backend for Kubernetes, whose client is large and stays a package.
 const apart = new RegExp(
   [
     "/src/telemetry/Otlp\\.ts$",
     "/observability/Otlp\\w+\\.js$",
     "/FiberSet\\.js$",
-    "/src/daemon/RunsLayer\\.ts$",
+    "/src/daemon/(Agents|Runs)Layer\\.ts$",
+    "/src/agents/(?!(Agent(FileName|FileRoutes|Files|Record|Settings|Store)|Chat|Chat(Health|Models|Request|Routes)|index)\\.ts$)",
     "/src/daemon/CoreLockLayer\\.ts$",
     "/src/boundary/",
+    "/src/service/",
     "/src/process/",
     "/src/plugins/(Artifact|ArtifactRules|Fetch|Git|Tarball)\\.ts$",
     "/effect/dist/encoding/Tar\\.js$",
@@ -153,6 +172,13 @@ export default defineConfig([
       }
     }
   },
+  // What `holdfast/handler` is: for hosts that bundle or copy it, one file.
+  {
+    ...common,
+    input: { handler: "src/handler/index.ts" },
+    plugins: [lazyBuiltins, noWebSockets],
+    output: { ...output, entryFileNames: "[name].js", codeSplitting: false }
+  },
   // One file, for the host reloads an adapter by reading its entry again; nothing in it waits while it is loaded.
   {
     ...common,
@@ -178,6 +204,13 @@ export default defineConfig([
     platform: "browser",
     tsconfig: false,
     plugins: [pageFiles],
+    output: { dir: "dist/web", format: "esm", entryFileNames: "[name].js", minify: true, codeSplitting: false }
+  },
+  {
+    input: { fleet: "src/web/FleetApp.ts" },
+    platform: "browser",
+    tsconfig: false,
+    plugins: [fleetFiles],
     output: { dir: "dist/web", format: "esm", entryFileNames: "[name].js", minify: true, codeSplitting: false }
   }
 ])

@@ -16,7 +16,7 @@ export const HOST_IDLE_MS = 60_000
 /** A host that was asked to end is killed after so long. */
 export const HOST_END_MS = 2_000
 /** A file that could not be loaded is not tried again for so long, each time longer; the last one repeats. */
-export const HOST_LADDER_MS = [2_000, 10_000, 60_000] as const
+export const HOST_LADDER_MS = [10_000, 60_000, 300_000] as const
 
 /** Why a call has no answer of its agent's. */
 export const HOST_FAILURES = [

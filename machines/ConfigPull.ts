@@ -43,6 +43,8 @@ export interface ConfigPullContext {
   readonly failures: number
   readonly delayMs: number
   readonly jitter: number
+  /** This machine has left those behind that began, or came back, at the same moment. */
+  readonly apart: boolean
   /** The one retry after a refresh is spent for this poll. */
   readonly retried: boolean
   /** The process was suspended while this poll, or what it waits for, was under way. */
@@ -83,7 +85,19 @@ const is =
   ({ event }: { readonly event: unknown }): boolean =>
     kinds.includes(answerOf(event).kind)
 
-const jittered = (ms: number, jitter: number): number => Math.max(1_000, Math.round(ms * (1 + 0.1 * jitter)))
+/** A wait, spread by ± 10 % so that fleets do not march in step, and never none. */
+export const spreadWait = (ms: number, jitter: number): number => Math.max(1_000, Math.round(ms * (1 + 0.1 * jitter)))
+
+/**
+ * The first wait after a start, or after a central that could not be asked: a tenth of the interval to all of it.
+ * Machines that began together, or that waited together for a central to come back, part at once.
+ */
+export const firstWait = (ms: number, jitter: number): number =>
+  Math.max(1_000, Math.round(ms * (0.55 + 0.45 * jitter)))
+
+/** Never sooner than the server asked for; only later. */
+export const askedWait = (retryAfterSeconds: number, jitter: number): number =>
+  spreadWait(Math.min(retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS), Math.abs(jitter))
 
 export const clampInterval = (ms: number): number =>
   Number.isFinite(ms) ? Math.min(Math.max(ms, INTERVAL_MIN_MS), INTERVAL_MAX_MS) : INTERVAL_MAX_MS
@@ -140,7 +154,8 @@ const confirmed = ({ context, event }: Args): Partial<ConfigPullContext> => ({
   failures: 0,
   problem: null,
   jitter: answerOf(event).jitter,
-  delayMs: jittered(context.intervalMs, answerOf(event).jitter),
+  apart: true,
+  delayMs: (context.apart ? spreadWait : firstWait)(context.intervalMs, answerOf(event).jitter),
   sinceReport: pollsSince(context)
 })
 
@@ -148,7 +163,8 @@ const onLadder = (context: ConfigPullContext, jitter: number, problem: string): 
   failures: Math.min(context.failures + 1, POLL_LADDER_MS.length),
   problem,
   jitter,
-  delayMs: jittered(rung(POLL_LADDER_MS, context.failures), jitter),
+  apart: false,
+  delayMs: spreadWait(rung(POLL_LADDER_MS, context.failures), jitter),
   sinceReport: pollsSince(context)
 })
 
@@ -158,9 +174,7 @@ const throttled = ({ context, event }: Args): Partial<ConfigPullContext> => {
   const { jitter, message, retryAfterSeconds } = answerOf(event)
   const ladder = onLadder(context, jitter, message)
   if (!(retryAfterSeconds > 0)) return ladder
-  // Never sooner than the server asked for; only later, so that a fleet does not march in step.
-  const asked = Math.min(retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS)
-  return { ...ladder, held: true, delayMs: jittered(asked, Math.abs(jitter)) }
+  return { ...ladder, held: true, delayMs: askedWait(retryAfterSeconds, jitter) }
 }
 
 /** However a poll ended, whoever waits for a fresh one hears of it. */
@@ -187,6 +201,7 @@ export const ConfigPull = pullSetup.createMachine({
     failures: 0,
     delayMs: INTERVAL_MAX_MS,
     jitter: 0,
+    apart: false,
     retried: false,
     stale: false,
     held: false,
@@ -272,7 +287,7 @@ export const ConfigPull = pullSetup.createMachine({
                   assign(({ context, event }) => ({
                     problem: event.output.message,
                     jitter: event.output.jitter,
-                    delayMs: jittered(Math.max(NOT_FOUND_MS, context.intervalMs), event.output.jitter),
+                    delayMs: spreadWait(Math.max(NOT_FOUND_MS, context.intervalMs), event.output.jitter),
                     sinceReport: pollsSince(context)
                   })),
                   ...settled([])

@@ -95,3 +95,16 @@ export type TailEnd = (typeof TAIL_ENDS)[number]
 /** Why bytes of a run's output were not delivered. */
 export const GAP_REASONS = ["truncated", "replaced", "unreadable"] as const
 export type GapReason = (typeof GAP_REASONS)[number]
+
+/** What sending a batch to central can come to; the table is in the chart of Ingest. */
+export const INGEST_ANSWERS = [
+  "accepted",
+  "nothing",
+  "refused",
+  "unsupported",
+  "no_identity",
+  "unauthorized",
+  "throttled",
+  "failed"
+] as const
+export type IngestAnswerKind = (typeof INGEST_ANSWERS)[number]

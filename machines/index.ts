@@ -4,6 +4,7 @@ import { ConfigApply } from "./ConfigApply.ts"
 import { ConfigPull } from "./ConfigPull.ts"
 import { Daemon } from "./Daemon.ts"
 import { DeviceLogin } from "./DeviceLogin.ts"
+import { Ingest } from "./Ingest.ts"
 import { Join } from "./Join.ts"
 import { Run } from "./Run.ts"
 import { Tailer } from "./Tailer.ts"
@@ -19,6 +20,8 @@ export * from "./ConfigStage.ts"
 export * from "./Daemon.ts"
 export { DeviceLogin } from "./DeviceLogin.ts"
 export * from "./DeviceLoginSetup.ts"
+export { Ingest } from "./Ingest.ts"
+export * from "./IngestSetup.ts"
 export * from "./Join.ts"
 export { Run } from "./Run.ts"
 export * from "./RunSetup.ts"
@@ -37,5 +40,6 @@ export const catalogue = [
   { id: "deviceLogin", title: "Device login", machine: DeviceLogin, document: "0015-login.spec.md" },
   { id: "tailer", title: "Tailer", machine: Tailer, document: "0017-tailer.spec.md" },
   { id: "run", title: "Run", machine: Run, document: "0018-run.spec.md" },
-  { id: "agentHost", title: "Agent host", machine: AgentHost, document: "0024-agents.spec.md" }
+  { id: "agentHost", title: "Agent host", machine: AgentHost, document: "0024-agents.spec.md" },
+  { id: "ingest", title: "Ingest", machine: Ingest, document: "0029-ingest.spec.md" }
 ] as const

@@ -3,7 +3,7 @@ import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { bounded, MAX_RESULT_BYTES } from "../../src/agents/ChatCall.ts"
 import { historyMessages } from "../../src/agents/ChatHistory.ts"
-import type { HistoryEntry } from "../../src/agents/ChatRequest.ts"
+import type { HistoryEntry } from "../../src/domain/index.ts"
 import type { ModelMessage } from "../../src/agents/ModelWire.ts"
 import { options } from "../Options.ts"
 

@@ -1,5 +1,6 @@
 /** What must hold of AgentHost, over arbitrary histories of callers, of its process, of its file and of time. */
 import * as fc from "fast-check"
+import { HOST_LADDER_MS } from "../../machines/index.ts"
 import { AGENT_HOST_INVARIANTS, type AgentHostInvariant, AgentHostRoom, type Happening } from "./AgentHostRoom.ts"
 import { counterexample, type Check, type Sample } from "./Check.ts"
 import type { Charts } from "./World.ts"
@@ -7,7 +8,11 @@ import type { Charts } from "./World.ts"
 const of = <T extends Happening["type"]>(type: T) => fc.constant({ type })
 
 /** Times that meet the bounds, and others. */
-const pause = fc.oneof(fc.constantFrom(1_999, 2_000, 2_999, 3_000, 5_000, 6_999, 7_000, 10_000, 60_000), fc.nat(8_000))
+const pause = fc.oneof(
+  fc.constantFrom(1_999, 2_000, 2_999, 3_000, 5_000, 6_999, 7_000),
+  fc.constantFrom(...HOST_LADDER_MS),
+  fc.nat(8_000)
+)
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 5, arbitrary: of("ASK") },
@@ -30,7 +35,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       what: fc.constantFrom("LOADED" as const, "ANSWERED" as const, "FAULT" as const)
     })
   },
-  { weight: 1, arbitrary: of("EXIT") },
+  { weight: 2, arbitrary: of("EXIT") },
   { weight: 1, arbitrary: of("DEFECT") },
   { weight: 1, arbitrary: of("RETIRE") }
 )

@@ -4,6 +4,7 @@ import { AGENT_HOST_CHECKS } from "./AgentHostChecks.ts"
 import { DAEMON_CHECKS } from "./DaemonChecks.ts"
 import { INVARIANTS, type Invariant } from "./Ghost.ts"
 import { ALL_DANGERS, type Dangers, hasNextGood, histories, recovers } from "./Histories.ts"
+import { INGEST_CHECKS } from "./IngestChecks.ts"
 import { JOIN_CHECKS } from "./JoinChecks.ts"
 import { LOGIN_CHECKS } from "./LoginChecks.ts"
 import { PROBATION_CHECKS } from "./ProbationChecks.ts"
@@ -90,6 +91,7 @@ export const CHECKS = {
   ...TAILER_CHECKS,
   ...RUN_CHECKS,
   ...AGENT_HOST_CHECKS,
+  ...INGEST_CHECKS,
   recovers: RECOVERS
 }
 export type CheckName = keyof typeof CHECKS

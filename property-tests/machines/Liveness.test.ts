@@ -5,7 +5,7 @@ import { CHECKS } from "./Checks.ts"
 import { enumerated } from "./Graph.ts"
 import { spinIn, stuckIn } from "./ProductLiveness.ts"
 import { fateOf, PRODUCT_MUTANTS } from "./ProductMutants.ts"
-import { Room } from "./ProductRoom.ts"
+import { Room, type Columns, type Found } from "./ProductRoom.ts"
 import { lived, shadowOf } from "./ProductShadow.ts"
 import { PARTS, WINDOWS } from "./ProductState.ts"
 import { begin, CHARTS, stateIn } from "./World.ts"
@@ -13,6 +13,23 @@ import { begin, CHARTS, stateIn } from "./World.ts"
 const PATIENCE = 1_200_000
 const EVERYTHING = { gaps: true, operators: true, joins: true } as const
 const room = new Room(CHARTS, EVERYTHING)
+
+const textOf = (columns: Columns, order: number): string => `${columns.join()} ${order}`
+
+/** The moves from a state, asked of the room itself: by what they lead to, what kind of move it is. */
+const asked = (columns: Columns, order: number): ReadonlyMap<string, number> => {
+  const moves = new Map<string, number>()
+  const found: Found = (to, armed, bits) => {
+    for (const next of room.orders.next(order, to, armed)) {
+      const target = textOf(to, next)
+      moves.set(target, (moves.get(target) ?? 0) | bits)
+    }
+  }
+  room.happens(columns, found)
+  const first = room.orders.first(order)
+  if (first !== undefined) room.fires(columns, first, found)
+  return moves
+}
 
 describe("from every state the next good revision is received and promoted", () => {
   it("after arbitrary histories", () => {
@@ -37,12 +54,31 @@ describe("from every state the next good revision is received and promoted", () 
     PATIENCE
   )
 
+  it("in a graph that has each state once, and each move that the machines make from it", () => {
+    // Far enough that many states are first found by a mishap, from several sides.
+    const graph = enumerated(room, { mishaps: 1, states: 100_000 })
+    const { kinds, others, starts } = graph.moves
+    const states = Array.from({ length: graph.states }, (_, state) => textOf(graph.columns(state), graph.order(state)))
+    expect(new Set(states).size).toBe(graph.states)
+    let moves = 0
+    for (let state = 0; state < graph.states; state++) {
+      const made = asked(graph.columns(state), graph.order(state))
+      moves += made.size
+      for (let edge = starts[state] as number; edge < (starts[state + 1] as number); edge++) {
+        const isMade = made.get(states[others[edge] as number] as string) === kinds[edge]
+        if (!isMade)
+          throw new Error(`${states[state]} has a move to ${states[others[edge] as number]} that is not made`)
+      }
+    }
+    expect(moves).toBe(graph.edges)
+  })
+
   it(
     "a machine room with real times, names and counts never leaves that graph",
     () => {
       const graph = enumerated(room, { mishaps: 0, states: Infinity })
       const known = new Set<string>()
-      for (let state = 0; state < graph.states; state++) known.add(graph.row(state).slice(0, 4).join())
+      for (let state = 0; state < graph.states; state++) known.add(graph.columns(state).join())
       const met = new Set<string>()
       fc.assert(
         fc.property(fc.array(fc.nat(), { minLength: 150, maxLength: 250, size: "max" }), (choices) => {
@@ -65,8 +101,7 @@ describe("from every state the next good revision is received and promoted", () 
   it(
     "not of machines that forget to, or that do not wait",
     () => {
-      const calm = new Room(CHARTS, { gaps: true, operators: false, joins: false })
-      enumerated(calm, { mishaps: 0, states: Infinity })
+      const calm = new Room(CHARTS, { gaps: true, operators: false, joins: false }, room)
       const fates = PRODUCT_MUTANTS.map((mutant) => ({ ...mutant, fate: fateOf(mutant, calm) }))
       for (const { breaks, fate, machine, name } of fates) {
         console.log(`${fate === null ? "ALIVE " : "killed"} ${machine} ${breaks}: ${name}`)

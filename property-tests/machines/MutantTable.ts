@@ -2,6 +2,7 @@
 import { AGENT_HOST_MUTANTS } from "./AgentHostMutants.ts"
 import { CONFIG_APPLY_BOOT_MUTANTS } from "./ConfigApplyBootMutants.ts"
 import { CONFIG_APPLY_MUTANTS } from "./ConfigApplyMutants.ts"
+import { INGEST_MUTANTS } from "./IngestMutants.ts"
 import { LOGIN_MUTANTS } from "./LoginMutants.ts"
 import { fatesOf, type Fate, type Mutant } from "./Mutant.ts"
 import { CONFIG_PULL_MUTANTS, DAEMON_MUTANTS, JOIN_MUTANTS } from "./OtherMutants.ts"
@@ -17,7 +18,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ...LOGIN_MUTANTS,
   ...TAILER_MUTANTS,
   ...RUN_MUTANTS,
-  ...AGENT_HOST_MUTANTS
+  ...AGENT_HOST_MUTANTS,
+  ...INGEST_MUTANTS
 ]
 
 /** The fate of every mutant. */

@@ -56,6 +56,20 @@ export const CONFIG_PULL_MUTANTS: ReadonlyArray<Mutant> = [
       })
     )
   }),
+  pull("machines that began together march in step", ["delaysByTheTable", "partsAtOnce"], (machine) =>
+    withDelay(machine, "pollDelay", ({ context }) =>
+      context.apart && context.problem === null ? context.intervalMs : context.delayMs
+    )
+  ),
+  pull("machines that waited for central together march in step", ["delaysByTheTable"], (machine) =>
+    answers(
+      machine,
+      onAnswer(
+        "",
+        forget(() => ({ apart: true }))
+      )
+    )
+  ),
   pull("Retry-After is ignored", ["retryAfterHonoured"], (machine) =>
     answers(
       machine,

@@ -1,5 +1,5 @@
 /** Liveness on the product graph: from every state to the next good revision, and no circle in which nobody waits. */
-import { ARRIVED, cycleAtOnce, LOADS_OTHER, LOADS_SERVED, reversed, type Graph, type Reversed } from "./Graph.ts"
+import { ARRIVED, cycleAtOnce, LOADS_OTHER, LOADS_SERVED, reversed, type Graph, type Moves } from "./Graph.ts"
 import { ANSWERS, AT_ONCE, HONEST, PLUGIN_KILLS, PLUGIN_REBOOTS, PUBLISHES } from "./ProductOutcomes.ts"
 import { applyContext, PARTS } from "./ProductState.ts"
 
@@ -18,25 +18,28 @@ const isFair = (flags: number, bits: number, plugins: PluginsDo, spared: number)
 const isServing = (bits: number): boolean => (bits & PUBLISHES) === 0 || (bits & AT_ONCE) !== 0
 const isSilent = (bits: number): boolean => (bits & (PUBLISHES | ANSWERS)) === 0
 
+/** The states from which admitted moves lead to a goal. */
 const closure = (
-  graph: Graph,
-  back: Reversed,
+  { flags, states }: Graph,
+  { kinds, others, starts }: Moves,
   goals: (state: number) => boolean,
-  admits: (source: number, bits: number) => boolean
+  admits: (flags: number, bits: number) => boolean
 ): Uint8Array => {
-  const found = new Uint8Array(graph.states)
+  const found = new Uint8Array(states)
   const queue: Array<number> = []
-  for (let state = 0; state < graph.states; state++) {
+  for (let state = 0; state < states; state++) {
     if (!goals(state)) continue
     found[state] = 1
     queue.push(state)
   }
   for (let index = 0; index < queue.length; index++) {
-    back.each(queue[index] as number, (source, bits) => {
-      if (found[source] === 1 || !admits(source, bits)) return
+    const state = queue[index] as number
+    for (let edge = starts[state] as number; edge < (starts[state + 1] as number); edge++) {
+      const source = others[edge] as number
+      if (found[source] === 1 || !admits(flags[source] as number, kinds[edge] as number)) continue
       found[source] = 1
       queue.push(source)
-    })
+    }
   }
   return found
 }
@@ -50,41 +53,44 @@ interface Stuck {
 }
 
 /** The states from which fair moves do not lead to the next good revision, promoted. */
-const stuckWhen = (graph: Graph, back: Reversed, plugins: PluginsDo): Stuck => {
+const stuckWhen = (graph: Graph, back: Moves, plugins: PluginsDo): Stuck => {
+  const { flags, states } = graph
+  const { kinds, others, starts } = graph.moves
   const arriving = closure(
     graph,
     back,
-    (state) => (graph.flags(state) & ARRIVED) !== 0,
-    (source, bits) => isFair(graph.flags(source), bits, plugins, LOADS_SERVED) && isServing(bits)
+    (state) => ((flags[state] as number) & ARRIVED) !== 0,
+    (known, bits) => isFair(known, bits, plugins, LOADS_SERVED) && isServing(bits)
   )
-  const isPublished = (source: number, bits: number): boolean =>
-    (bits & PUBLISHES) !== 0 && isFair(graph.flags(source), bits, plugins, 0)
+  const isPublished = (known: number, bits: number): boolean =>
+    (bits & PUBLISHES) !== 0 && isFair(known, bits, plugins, 0)
   const received = new Set<number>()
-  const hears = new Uint8Array(graph.states)
-  for (let state = 0; state < graph.states; state++) {
-    graph.each(state, (target, bits) => {
-      if (!isPublished(state, bits)) return
+  const hears = new Uint8Array(states)
+  for (let state = 0; state < states; state++) {
+    for (let edge = starts[state] as number; edge < (starts[state + 1] as number); edge++) {
+      if (!isPublished(flags[state] as number, kinds[edge] as number)) continue
+      const target = others[edge] as number
       hears[state] = 1
       if (arriving[target] === 0) received.add(target)
-    })
+    }
   }
   const heard = closure(
     graph,
     back,
     (state) => hears[state] === 1,
-    (source, bits) => isFair(graph.flags(source), bits, plugins, 0) && isSilent(bits)
+    (known, bits) => isFair(known, bits, plugins, 0) && isSilent(bits)
   )
   const deaf: Array<number> = []
-  for (let state = 0; state < graph.states; state++) if (heard[state] === 0) deaf.push(state)
+  for (let state = 0; state < states; state++) if (heard[state] === 0) deaf.push(state)
   return { received: [...received], deaf }
 }
 
 /** A state in words. */
 const wordsFor = (graph: Graph, state: number): string => {
-  const row = graph.row(state)
-  const engine = graph.room.parts.engine(row[0])
+  const columns = graph.columns(state)
+  const engine = graph.room.parts.engine(columns[0])
   const { etag } = applyContext(engine).running
-  const where = PARTS.map((_, part) => graph.room.parts.name(part, row[part] as number))
+  const where = PARTS.map((_, part) => graph.room.parts.name(part, columns[part] as number))
   return `${where.join(" | ")} · runs ${etag ?? "no revision"}, served ${engine.served}`
 }
 

@@ -63,10 +63,16 @@ export const PRODUCT_MUTANTS: ReadonlyArray<ProductMutant> = [
   )
 ]
 
+/** How many states are searched for a circle: nearly all are among the first few. */
+const NEAR = 1_000
+const FAR = 400_000
+
+const circleIn = (room: Room, states: number): string | null => spinIn(enumerated(room, { mishaps: Infinity, states }))
+
 /** What the graph says of a mutant; null: it is alive. `room`, of the right machines, lends what the mutant has in common with the machines. */
 export const fateOf = ({ apply, breaks }: ProductMutant, room: Room): string | null => {
   const mutated = new Room(apply(CHARTS), room.outside, room)
   // A circle is one wherever it is; what is stuck is known only when every way on is.
-  if (breaks === "spin") return spinIn(enumerated(mutated, { mishaps: Infinity, states: 400_000 }))
+  if (breaks === "spin") return circleIn(mutated, NEAR) ?? circleIn(mutated, FAR)
   return stuckIn(enumerated(mutated, { mishaps: 0, states: Infinity }))
 }

@@ -1,6 +1,13 @@
 /** The machines of the product one by one: each of their states is taken once, and each of its reactions computed once. */
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from "xstate"
-import { wiring, type BootOutcome, type TaskFailure, type Wiring } from "../../machines/index.ts"
+import {
+  firstWait,
+  wiring,
+  type BootOutcome,
+  type ConfigPullContext,
+  type TaskFailure,
+  type Wiring
+} from "../../machines/index.ts"
 import {
   doneEvent,
   errorEvent,
@@ -14,11 +21,11 @@ import {
   type Outcome
 } from "../../src/statechart/Core.ts"
 import { applied, factsOf, isWrite, type Disk, type Write } from "./DiskModel.ts"
+import { freshName, urlOf } from "./ProductNames.ts"
 import {
   applyContext,
   counted,
   EARLY,
-  freshName,
   keyOf,
   NEVER,
   namesIn,
@@ -29,7 +36,6 @@ import {
   PARTS,
   remembered,
   UNKNOWN,
-  urlOf,
   WINDOWS,
   type Engine,
   type Part,
@@ -97,8 +103,10 @@ export const spanOf = (machine: PartName, id: string, delay: number, context: un
   if (!(delay > 0)) return [0, 0]
   const name = id.split(".")[2] ?? ""
   if (name === "pollDelay") {
-    const { held, problem } = context as { readonly held: boolean; readonly problem: string | null }
-    return held || delay >= 300_000 ? HELD : problem === null ? [delay, delay] : LADDER
+    const { held, intervalMs, problem } = context as ConfigPullContext
+    if (held || delay >= 300_000) return HELD
+    // After a start, and after failures, the first one is shorter.
+    return problem === null ? [firstWait(intervalMs, -1), intervalMs] : LADDER
   }
   return SPANS[`${machine}.${name}`] ?? [delay, delay]
 }

@@ -3,17 +3,17 @@
  * central: its states, and every move from each of them.
  */
 import { AT_ONCE, EXITS, HONEST, Outcomes, PLUGIN_KILLS, PLUGIN_REBOOTS, type End } from "./ProductOutcomes.ts"
-import { Parts, type Cause } from "./ProductParts.ts"
-import { applyContext, hearsGaps, namesIn, PARTS, type Part } from "./ProductState.ts"
+import { DAMAGE, Parts } from "./ProductParts.ts"
+import { applyContext, diskKeyOf, hearsGaps, namesIn, PARTS, type Engine, type Part } from "./ProductState.ts"
 import { Orders } from "./ProductTime.ts"
 import { JOINING, type Disk } from "./DiskModel.ts"
 import type { Charts } from "./World.ts"
 
-/** One state: the engine, the poll loop, the identity, the process, and the order of timers. */
-export type Node = readonly [engine: number, pull: number, join: number, daemon: number, order: number]
+/** Where the machines are: the engine, the poll loop, the identity, and the process. */
+export type Columns = readonly [engine: number, pull: number, join: number, daemon: number]
 
-type Columns = readonly [number, number, number, number]
-type Emit = (node: Node, bits: number) => void
+/** Where the machines come to, the set of timers that were armed on the way, and what kind of move it is, as bits. */
+export type Found = (columns: Columns, armed: number, bits: number) => void
 
 interface Course {
   readonly columns: Columns
@@ -33,13 +33,18 @@ export interface Outside {
 /** The engine looks, and hears offers, a close and the rest as it does in the state before and in the state after. */
 const COMMUTING = /^steady\.(checking|validating|committing\.reviewing)/
 
+/** What a disk meets before the process starts anew. */
+type Meets = "nothing" | keyof typeof DAMAGE
+
 export class Room {
   readonly parts: Parts
   readonly orders: Orders
   private readonly outcomes: Outcomes
   readonly outside: Outside
   private readonly events: Record<"gap" | "stop" | "normal" | "poll", number>
-  private readonly fresh: Array<number> = []
+  private readonly fresh: Record<Meets, Array<number>> = { nothing: [], joins: [], reboots: [] }
+  private readonly begun = new Map<string, number>()
+  private readonly retries: Array<ReadonlyArray<number>> = []
   private readonly blank: readonly [number, number, number]
   constructor(charts: Charts, outside: Outside, like?: Room) {
     this.parts = new Parts(charts, like?.parts)
@@ -58,40 +63,46 @@ export class Room {
   }
 
   /** A machine on which `join` has just written its intent. */
-  first(disk: Disk = JOINING): Node {
-    return this.started(this.parts.begun(0, disk))
-  }
-
-  private started(engine: number): Node {
-    return [engine, ...this.blank, this.orders.of([])]
+  first(disk: Disk = JOINING): Columns {
+    return [this.parts.begun(0, disk), ...this.blank]
   }
 
   /** The process starts anew on the disk of this engine. */
-  private relaunched(engine: number): Node {
-    const { disk, served } = this.parts.engine(engine)
-    return this.started((this.fresh[engine] ??= this.parts.begun(0, disk, served)))
+  private relaunched(engine: number, meets: Meets = "nothing"): Columns {
+    return [(this.fresh[meets][engine] ??= this.begunOn(this.parts.engine(engine), meets)), ...this.blank]
   }
 
-  /** The columns of a state but for the order of timers, from machines that came there by themselves. */
+  /** Many engines have the same disk. */
+  private begunOn({ disk, served }: Engine, meets: Meets): number {
+    const key = `${meets} ${served} ${diskKeyOf(disk)}`
+    let engine = this.begun.get(key)
+    if (engine === undefined) {
+      engine = this.parts.begun(0, meets === "nothing" ? disk : DAMAGE[meets](disk), served)
+      this.begun.set(key, engine)
+    }
+    return engine
+  }
+
+  /** Where machines are that came there by themselves. */
   met(parts: ReadonlyArray<Part>): Columns {
     return parts.map((part, column) => this.parts.kept(column, part)) as unknown as Columns
   }
 
   /** Plugins of a configuration are being loaded; the bundled ones do no harm. */
-  loads(node: Node): "nothing" | "served" | "other" {
-    if (this.parts.name(3, node[3]) !== "booting.loading") return "nothing"
-    const task = this.parts.part(3, node[3]).tasks.find(({ src }) => src === "loadPlugins")
+  loads(columns: Columns): "nothing" | "served" | "other" {
+    if (this.parts.name(3, columns[3]) !== "booting.loading") return "nothing"
+    const task = this.parts.part(3, columns[3]).tasks.find(({ src }) => src === "loadPlugins")
     if (task === undefined || (task.input as { readonly bundledOnly: boolean }).bundledOnly) return "nothing"
-    const engine = this.parts.engine(node[0])
+    const engine = this.parts.engine(columns[0])
     const { etag } = applyContext(engine).running
     if (etag === null) return "nothing"
     return etag === engine.served ? "served" : "other"
   }
 
   /** What central serves runs, was promoted, and the engine would take the next revision. */
-  hasArrived(node: Node): boolean {
-    if (this.parts.name(0, node[0]) !== "steady.idle") return false
-    const engine = this.parts.engine(node[0])
+  hasArrived(columns: Columns): boolean {
+    if (this.parts.name(0, columns[0]) !== "steady.idle") return false
+    const engine = this.parts.engine(columns[0])
     const { etag, slot } = applyContext(engine).running
     return (
       engine.served === etag &&
@@ -99,85 +110,88 @@ export class Room {
       engine.disk.active === slot &&
       engine.disk.slots[slot]?.etag === etag &&
       engine.disk.slots[slot]?.promoted === true &&
-      this.parts.name(3, node[3]).startsWith("running")
+      this.parts.name(3, columns[3]).startsWith("running")
     )
   }
 
   /**
-   * Every move from a state. A task whose end commutes with everything that others can do meanwhile ends first: the
-   * other orders lead to the same states.
+   * Everything that can happen next but for timers. A task whose end commutes with everything that others can do
+   * meanwhile ends first: the other orders lead to the same states.
    */
-  moves(node: Node, emit: Emit): void {
-    this.killed(node, emit)
-    if (this.parts.name(3, node[3]) === "booting.opening") return this.tasksOf(3, node, emit)
-    if (COMMUTING.test(this.parts.name(0, node[0]))) return this.tasksOf(0, node, emit)
-    for (let part = 0; part < PARTS.length; part++) this.tasksOf(part, node, emit)
-    const first = this.orders.first(node[4])
-    if (first !== undefined) {
-      const { cause, most, part } = this.parts.timers.at(first)
-      this.reacted(node, part, cause, HONEST | (most > 0 ? 0 : AT_ONCE), emit)
-    }
-    this.fromOutside(node, emit)
+  happens(columns: Columns, found: Found): void {
+    this.killed(columns, found)
+    const prompt = this.prompt(columns)
+    if (prompt !== null) return this.tasksOf(prompt, columns, found)
+    for (let part = 0; part < PARTS.length; part++) this.tasksOf(part, columns, found)
+    this.fromOutside(columns, found)
   }
 
-  private tasksOf(part: number, node: Node, emit: Emit): void {
+  /** A timer fires, where nothing must end first. */
+  fires(columns: Columns, timer: number, found: Found): void {
+    if (this.prompt(columns) !== null) return
+    const { cause, most, part } = this.parts.timers.at(timer)
+    this.reacted(columns, part, cause, HONEST | (most > 0 ? 0 : AT_ONCE), found)
+  }
+
+  /** The machine whose task ends before anything else happens. */
+  private prompt(columns: Columns): number | null {
+    if (this.parts.name(3, columns[3]) === "booting.opening") return 3
+    return COMMUTING.test(this.parts.name(0, columns[0])) ? 0 : null
+  }
+
+  private tasksOf(part: number, columns: Columns, found: Found): void {
     const { outcomes } = this
-    const ends = part === 0 ? outcomes.ofEngine(node[0]) : outcomes.ofOther(part, node[part] as number, node[0])
-    for (const end of ends) this.ended(node, part, end, emit)
+    const [engine] = columns
+    const ends = part === 0 ? outcomes.ofEngine(engine) : outcomes.ofOther(part, columns[part] as number, engine)
+    for (const end of ends) this.ended(columns, part, end, found)
   }
 
-  private ended(node: Node, part: number, end: End, emit: Emit): void {
-    const before = end.engine === null ? node[0] : this.parts.react(0, node[0], end.engine).next
-    this.reacted([before, node[1], node[2], node[3], node[4]], part, end.own, end.bits, emit)
+  private ended(columns: Columns, part: number, end: End, found: Found): void {
+    const [engine, pull, join, daemon] = columns
+    const before = end.engine === null ? engine : this.parts.react(0, engine, end.engine).next
+    this.reacted([before, pull, join, daemon], part, end.own, end.bits, found)
   }
 
-  private killed(node: Node, emit: Emit): void {
-    const daemon = this.parts.name(3, node[3])
-    const { state } = this.parts.engine(node[0]).disk
+  private killed(columns: Columns, found: Found): void {
+    const [engine] = columns
+    const daemon = this.parts.name(3, columns[3])
+    const { state } = this.parts.engine(engine).disk
     const isRecorded = typeof state !== "string" && state.last_exit !== undefined
     // Before a start is counted and waited for, nobody in the process could hold a crash loop up; and once an exit is
     // recorded, a death is that exit.
     const isUnexplained = /^(booting\.(opening|loading)|running)/.test(daemon) && !isRecorded
-    const loads = this.loads(node) === "nothing" ? 0 : PLUGIN_KILLS
-    emit(this.relaunched(node[0]), EXITS | loads | (isUnexplained ? AT_ONCE : 0))
-    if (daemon === "booting.evaluating") emit(this.rebooted(node), EXITS)
-    else if (loads > 0) emit(this.rebooted(node), PLUGIN_REBOOTS)
+    const loads = this.loads(columns) === "nothing" ? 0 : PLUGIN_KILLS
+    found(this.relaunched(engine), 0, EXITS | loads | (isUnexplained ? AT_ONCE : 0))
+    if (daemon === "booting.evaluating") found(this.relaunched(engine, "reboots"), 0, EXITS)
+    else if (loads > 0) found(this.relaunched(engine, "reboots"), 0, PLUGIN_REBOOTS)
   }
 
-  private rebooted(node: Node): Node {
-    return this.relaunched(this.changed(node[0], { _tag: "Damaged", how: "reboots" }))
-  }
-
-  private changed(engine: number, cause: Cause): number {
-    return this.parts.react(0, engine, this.parts.cause(cause)).next
-  }
-
-  private fromOutside(node: Node, emit: Emit): void {
+  private fromOutside(columns: Columns, found: Found): void {
     const { events, outside } = this
-    if (outside.gaps && hearsGaps(this.parts.name(0, node[0]))) {
+    const [engine] = columns
+    if (outside.gaps && hearsGaps(this.parts.name(0, engine))) {
       const mail = [
         [0, events.gap],
         [1, events.gap]
       ] as const
-      this.quiet(node, { columns: [node[0], node[1], node[2], node[3]], mail, armed: 0, ends: false }, 0, emit)
+      this.quiet({ columns, mail, armed: 0, ends: false }, 0, found)
     }
-    if (outside.joins) emit(this.relaunched(this.changed(node[0], { _tag: "Damaged", how: "joins" })), 0)
+    if (outside.joins) found(this.relaunched(engine, "joins"), 0, 0)
     if (!outside.operators) return
-    this.reacted(node, 3, events.stop, 0, emit)
-    this.reacted(node, 0, events.normal, 0, emit)
-    this.reacted(node, 1, events.poll, 0, emit)
-    for (const etag of namesIn(this.parts.engine(node[0]))) {
-      this.played(node, 0, { _tag: "Event", event: { type: "RETRY", etag } }, 0, emit)
-    }
+    this.reacted(columns, 3, events.stop, 0, found)
+    this.reacted(columns, 0, events.normal, 0, found)
+    this.reacted(columns, 1, events.poll, 0, found)
+    for (const retry of this.retriesIn(engine)) this.reacted(columns, 0, retry, 0, found)
   }
 
-  private played(node: Node, part: number, cause: Cause, bits: number, emit: Emit): void {
-    this.reacted(node, part, this.parts.cause(cause), bits, emit)
+  private retriesIn(engine: number): ReadonlyArray<number> {
+    return (this.retries[engine] ??= namesIn(this.parts.engine(engine)).map((etag) =>
+      this.parts.cause({ _tag: "Event", event: { type: "RETRY", etag } })
+    ))
   }
 
-  private reacted(node: Node, part: number, cause: number, bits: number, emit: Emit): void {
-    const columns: Columns = [node[0], node[1], node[2], node[3]]
-    this.quiet(node, this.after({ columns, mail: [], armed: 0, ends: false }, part, cause), bits, emit)
+  private reacted(columns: Columns, part: number, cause: number, bits: number, found: Found): void {
+    this.quiet(this.after({ columns, mail: [], armed: 0, ends: false }, part, cause), bits, found)
   }
 
   private after(course: Course, part: number, cause: number): Course {
@@ -201,21 +215,18 @@ export class Room {
   }
 
   /** Every order in which the machines may empty their mailboxes. */
-  private quiet(node: Node, course: Course, bits: number, emit: Emit): void {
-    if (course.ends) return emit(this.relaunched(course.columns[0]), bits)
-    if (course.mail.length === 0) return this.rested(node, course, bits, emit)
+  private quiet(course: Course, bits: number, found: Found): void {
+    const { armed, columns, ends, mail } = course
+    if (ends) return found(this.relaunched(columns[0]), 0, bits)
+    if (mail.length === 0) {
+      return found([this.parts.atRest(columns[0]), columns[1], columns[2], columns[3]], armed, bits)
+    }
     let seen = 0
-    for (let index = 0; index < course.mail.length; index++) {
-      const [part, cause] = course.mail[index] as readonly [number, number]
+    for (let index = 0; index < mail.length; index++) {
+      const [part, cause] = mail[index] as readonly [number, number]
       if ((seen & (1 << part)) !== 0) continue
       seen |= 1 << part
-      this.quiet(node, this.after({ ...course, mail: course.mail.toSpliced(index, 1) }, part, cause), bits, emit)
+      this.quiet(this.after({ ...course, mail: mail.toSpliced(index, 1) }, part, cause), bits, found)
     }
-  }
-
-  private rested(node: Node, { armed, columns }: Course, bits: number, emit: Emit): void {
-    const engine = this.parts.atRest(columns[0])
-    const states = [engine, columns[1], columns[2], columns[3]] as const
-    for (const order of this.orders.next(node[4], states, armed)) emit([...states, order], bits)
   }
 }

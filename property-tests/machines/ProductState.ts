@@ -2,9 +2,8 @@
  * What the product graph takes for one state of a machine: the chart as it is, with everything taken out of its context
  * that decides nothing from here on.
  *
- * Etags are named by their role (`G1`, `G2` … for revisions of the central that answers, `B1` … for revisions that name
- * a host which never does), instants of the calendar are before or after "due", counters end where nothing tells them
- * apart, and a timer is what it is called and how long it may take.
+ * Etags are named by their role, instants of the calendar are before or after "due", counters end where nothing tells
+ * them apart, and a timer is what it is called and how long it may take.
  */
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject, SnapshotFrom } from "xstate"
 import {
@@ -19,15 +18,14 @@ import {
   type DaemonContext,
   type DiskFacts,
   type JoinContext,
-  type Marker,
   type Offer,
-  type QuarantineEntry,
-  type SlotName,
   type StateFile
 } from "../../machines/index.ts"
 import { stateName } from "../../src/statechart/Core.ts"
-import type { Disk, SlotDisk, Windows } from "./DiskModel.ts"
-import { DEAD_URL, digestOf, MAIN_URL } from "./Revisions.ts"
+import type { Disk, Windows } from "./DiskModel.ts"
+import { ATTEMPTS, DUE, namingOf } from "./ProductNames.ts"
+import { memo, numberOf, shared } from "./ProductPieces.ts"
+import { digestOf } from "./Revisions.ts"
 
 /** The columns of the product, in this order. */
 export const PARTS = ["configApply", "configPull", "join", "daemon"] as const
@@ -66,59 +64,30 @@ export const UNKNOWN = "?"
 
 /** Two parts of probation instead of twenty-four: each stands for twelve. */
 export const WINDOWS: Windows = { windowMs: 2, intervalMs: 30_000 }
-/** Attempts of a probation are the last one, or more: how many more is left open. */
-const ATTEMPTS = 2
 
 /** Instants of the calendar: offers arrive before or after what waits for a time is due. */
 export const EARLY = 1_000
-const DUE = 5_000
 export const LATE = 10_000
 /** An offer that is skipped: known to be bad, or failed a moment ago. */
 export const NEVER = 0
 export const NOW = { uptime: 0, wall: EARLY } as const
 
 export const applyContext = (part: Part): ConfigApplyContext => part.snapshot.context as ConfigApplyContext
-export const urlOf = (etag: string): string => (etag.startsWith("B") ? DEAD_URL : MAIN_URL)
-
-/** A smallest name that is not taken. */
-export const freshName = (letter: "G" | "B", taken: ReadonlyArray<string>): string => {
-  let count = 1
-  while (taken.includes(`${letter}${count}`)) count++
-  return `${letter}${count}`
-}
-
-type Rename = (etag: string) => string
-
-/** Equal pieces of states are one object with one number. */
-const pieces = new Map<string, object>()
-const numbers = new WeakMap<object, number>()
-
-const shared = <T extends object>(piece: T): T => {
-  const text = JSON.stringify(piece)
-  const known = pieces.get(text)
-  if (known !== undefined) return known as T
-  pieces.set(text, piece)
-  numbers.set(piece, pieces.size)
-  return piece
-}
-
-const numberOf = (piece: object | string): number | string =>
-  typeof piece === "string" ? piece : (numbers.get(piece) ?? 0)
 
 /** The active revision, which is all that staging looks at before it reads the disk again. */
-const activeOnly = (disk: DiskFacts): DiskFacts => {
+const activeOnly = memo((disk: DiskFacts): DiskFacts => {
   const slot = disk.active === "a" || disk.active === "b" ? disk.active : null
   const facts = slot === null ? null : disk.slots[slot]
   const kept = facts === null ? null : { ...facts, intact: true, promoted: true }
   const slots = { a: slot === "a" ? kept : null, b: slot === "b" ? kept : null }
   return { ...UNREAD_DISK, active: disk.active, slots }
-}
+})
+
+const inBoot = memo((disk: DiskFacts): DiskFacts => ({ ...disk, leave: false, join: false, state: "absent" }))
 
 /** What the engine will look at before it reads the disk again. */
 const knownDisk = (state: string, disk: DiskFacts): DiskFacts => {
-  if (/^(boot\.(?!inspecting)|rollingBack\.(intent|staying))/.test(state)) {
-    return { ...disk, leave: false, join: false, state: "absent" }
-  }
+  if (/^(boot\.(?!inspecting)|rollingBack\.(intent|staying))/.test(state)) return inBoot(disk)
   if (/^(steady|probation\.promoting\.(?!reviewing))/.test(state)) return activeOnly(disk)
   return UNREAD_DISK
 }
@@ -156,89 +125,6 @@ const spokenOf = (engine: Engine, context: ConfigApplyContext): ReadonlyArray<st
 const slottedIn = (...disks: ReadonlyArray<Pick<Disk, "slots"> | DiskFacts>): ReadonlySet<string> =>
   new Set(disks.flatMap(({ slots }) => [slots.a?.etag ?? "", slots.b?.etag ?? ""]))
 
-const namesFor = (etags: ReadonlyArray<string>, mute: string | null): ReadonlyMap<string, string> => {
-  const names = new Map<string, string>()
-  for (const etag of etags) {
-    names.set(etag, freshName(etag.startsWith("B") || etag === mute ? "B" : "G", [...names.values()]))
-  }
-  return names
-}
-
-const entryOf = (entry: QuarantineEntry, rename: Rename): QuarantineEntry => ({
-  etag: rename(entry.etag),
-  digest: digestOf(rename(entry.etag)),
-  environment: "1",
-  reason: "crash_loop",
-  recorded_at: 0,
-  attempts: 1,
-  ...(entry.retry_at === undefined ? {} : { retry_at: DUE })
-})
-
-const markerOf = (marker: Marker, rename: Rename): Marker => ({
-  etag: rename(marker.etag),
-  slot: marker.slot,
-  previous_slot: marker.previous_slot,
-  attempts_left: Math.min(marker.attempts_left, ATTEMPTS),
-  budget_ms: marker.budget_ms,
-  window_ms: marker.window_ms,
-  applied_at: 0,
-  ...(marker.extended === true ? { extended: true } : {}),
-  ...(marker.saved_quarantine === undefined ? {} : { saved_quarantine: entryOf(marker.saved_quarantine, rename) })
-})
-
-/** Quarantine is kept for revisions in a slot. What else is remembered only says that an offer is skipped, and any may be. */
-const fileOf = (state: StateFile, names: ReadonlyMap<string, string>, slotted: ReadonlySet<string>): StateFile => {
-  const rename: Rename = (etag) => names.get(etag) ?? etag
-  const { marker, unexplained } = state
-  return shared({
-    version: 1,
-    quarantine: state.quarantine
-      .filter(({ etag }) => slotted.has(etag))
-      .map((entry) => entryOf(entry, rename))
-      .sort((x, y) => (x.etag < y.etag ? -1 : 1)),
-    ...(marker === undefined ? {} : { marker: markerOf(marker, rename) }),
-    ...(state.last_exit === undefined ? {} : { last_exit: state.last_exit }),
-    ...(state.boot_id === undefined ? {} : { boot_id: state.boot_id }),
-    ...(unexplained === undefined
-      ? {}
-      : {
-          unexplained: {
-            count: Math.min(unexplained.count, SAFE_START_COUNT),
-            ran_ms: 0,
-            safe_hold_ms: SAFE_HOLD_MS
-          }
-        })
-  })
-}
-
-const slotOf = (slot: SlotDisk | null, rename: Rename): SlotDisk | null =>
-  slot === null || slot.etag === null ? slot : { ...slot, etag: rename(slot.etag), url: urlOf(rename(slot.etag)) }
-
-const factsOf = (disk: DiskFacts, rename: Rename): DiskFacts => {
-  if (disk === UNREAD_DISK) return disk
-  const of = (slot: SlotName) => {
-    const facts = disk.slots[slot]
-    if (facts === null) return null
-    const etag = facts.etag === null ? null : rename(facts.etag)
-    return { ...facts, etag, digest: digestOf(etag) }
-  }
-  return shared({ ...disk, environment: "1", wall: 0, jitter: 0, slots: { a: of("a"), b: of("b") } })
-}
-
-const inputOf = (task: Task, names: ReadonlyMap<string, string>, slotted: ReadonlySet<string>): unknown => {
-  const rename: Rename = (etag) => names.get(etag) ?? etag
-  const { etag, slot, state } = (task.input ?? {}) as {
-    readonly etag?: string
-    readonly slot?: SlotName
-    readonly state?: StateFile
-  }
-  return shared({
-    ...(etag === undefined ? {} : { etag: rename(etag) }),
-    ...(slot === undefined ? {} : { slot }),
-    ...(state === undefined ? {} : { state: fileOf(state, names, slotted) })
-  })
-}
-
 /** By state and running tasks: a snapshot, of which only the context differs from others. */
 const shells = new WeakMap<AnyStateMachine, Map<string, Part["snapshot"]>>()
 
@@ -273,17 +159,17 @@ export const normalEngine = (engine: Engine, atRest: boolean, mute: string | nul
   }
   const spoken = spokenOf(engine, kept)
   const isKnown = spoken.includes(engine.served)
-  const names = namesFor(isKnown || atRest || engine.served === UNKNOWN ? spoken : [...spoken, engine.served], mute)
-  const rename: Rename = (etag) => names.get(etag) ?? etag
-  const slotted = slottedIn(engine.disk, kept.disk)
+  const named = isKnown || atRest || engine.served === UNKNOWN ? spoken : [...spoken, engine.served]
+  const naming = namingOf(named, mute, slottedIn(engine.disk, kept.disk))
+  const { rename } = naming
   const offer = (value: Offer | null): Offer | null =>
     value === null ? null : { etag: rename(value.etag), offer: 0, wall: LATE }
   const etag = kept.running.etag === null ? null : rename(kept.running.etag)
   const slot = isEnding(state) ? null : kept.running.slot
   const context: ConfigApplyContext = {
     ...kept,
-    disk: factsOf(kept.disk, rename),
-    state: fileOf(kept.state, names, slotted),
+    disk: naming.facts(kept.disk),
+    state: naming.file(kept.state),
     lost: state.startsWith("boot") && kept.lost,
     start: state.startsWith("boot") ? kept.start : "first",
     running: shared({
@@ -294,8 +180,7 @@ export const normalEngine = (engine: Engine, atRest: boolean, mute: string | nul
       digest: etag === null && slot === null ? null : digestOf(etag)
     }),
     bootedAt: 0,
-    charged:
-      kept.charged === null || !/^(boot|impaired|restarting)/.test(state) ? null : fileOf(kept.charged, names, slotted),
+    charged: kept.charged === null || !/^(boot|impaired|restarting)/.test(state) ? null : naming.file(kept.charged),
     impaired: kept.impaired === null ? null : "impaired",
     part: { ms: kept.state.marker === undefined || state === "closed" ? 0 : kept.part.ms, since: 0 },
     confirmed: !isEnding(state) && (kept.confirmed || (kept.urlRemembered && !isLive(state))),
@@ -319,12 +204,12 @@ export const normalEngine = (engine: Engine, atRest: boolean, mute: string | nul
     // How many attempts a start leaves is open until it is counted.
     tasks: (state === "boot.counting" ? uncounted(engine.tasks) : engine.tasks).map((task) => ({
       ...task,
-      input: inputOf(task, names, slotted)
+      input: naming.input(task.input)
     })),
     disk: {
       ...disk,
-      slots: shared({ a: slotOf(disk.slots.a, rename), b: slotOf(disk.slots.b, rename) }),
-      state: typeof disk.state === "string" ? disk.state : fileOf(disk.state, names, slotted)
+      slots: naming.slots(disk.slots),
+      state: typeof disk.state === "string" ? disk.state : naming.file(disk.state)
     },
     served: isKnown || !atRest ? rename(engine.served) : UNKNOWN
   }
@@ -416,8 +301,8 @@ const normalContext = (machine: PartName, context: unknown): unknown => {
     }
     case "configPull": {
       const { ending, held, intervalMs, retried, stale } = context as ConfigPullContext
-      const waits = { failures: 0, delayMs: 30_000, jitter: 0, sinceReport: 0, problem: null, reportAgain: false }
-      return { ...waits, intervalMs, retried, stale, held, ending }
+      const waits = { failures: 0, delayMs: 30_000, jitter: 0, apart: false, sinceReport: 0, problem: null }
+      return { ...waits, reportAgain: false, intervalMs, retried, stale, held, ending }
     }
     case "daemon": {
       const known = context as DaemonContext
@@ -450,6 +335,10 @@ export const normalPart = (machine: PartName, part: Part): Part => {
 
 const inputKept = ({ src, input }: Task): unknown => (src === "loadPlugins" ? input : null)
 
+/** Two disks of engines with the same key are the same. */
+export const diskKeyOf = ({ active, confirmedUrl, identities, join, seed, slots, state }: Disk): string =>
+  [active, identities.length, join, seed, numberOf(slots), numberOf(state), confirmedUrl].join()
+
 /** Two parts with the same key have the same futures. */
 export const keyOf = (machine: PartName, part: Part): string => {
   const { value, context } = part.snapshot
@@ -462,10 +351,8 @@ export const keyOf = (machine: PartName, part: Part): string => {
   if (machine !== "configApply") return JSON.stringify([aged, context, waits, tasks])
   const { disk, served } = part as Engine
   const { charged, disk: read, running, state: file, ...rest } = context as ConfigApplyContext
-  const { active, identities, join, seed, slots, state } = disk
-  const kept = [active, identities.length, join, seed, numberOf(slots), numberOf(state), disk.confirmedUrl]
   const looked = read === UNREAD_DISK ? 0 : numberOf(read)
   const files = [numberOf(running), numberOf(file), charged === null ? 0 : numberOf(charged)]
   const inputs = part.tasks.map(({ id, input }) => [id, input === null ? 0 : numberOf(input as object)])
-  return JSON.stringify([aged, Object.values(rest), looked, files, waits, inputs, kept, served])
+  return JSON.stringify([aged, Object.values(rest), looked, files, waits, inputs, diskKeyOf(disk), served])
 }

@@ -119,13 +119,19 @@ const about = (ms: number, row: Row): boolean => row.delayMs >= ms * 0.89 - 1 &&
 const expectedDelays = (intervalMs: number, table: ReadonlyArray<Row>): ReadonlyArray<number> => {
   const interval = clampInterval(intervalMs)
   let failures = 0
+  let apart = false
   return table.map((row) => {
     if (retriesAtOnce(row)) return 0
     if (confirming(row)) {
       failures = 0
-      return interval
+      // The first one parts from whoever began, or came back, at the same moment: a tenth to all of the interval.
+      const first = Math.max(1_000, interval * (0.1 + (0.9 * (1 + row.jitter)) / 2))
+      const wait = apart ? interval : first
+      apart = true
+      return wait
     }
     if (!row.defect && row.kind === "not_found") return Math.max(300_000, interval)
+    apart = false
     const rung = POLL_LADDER_MS[Math.min(failures, POLL_LADDER_MS.length - 1)] ?? 0
     failures++
     return isHeld(row) ? Math.min(row.retryAfterSeconds * 1_000, RETRY_AFTER_MAX_MS) : rung
@@ -154,7 +160,70 @@ const firstWrong = (
   return row === undefined ? null : `poll ${index + 1}, ${row.kind}: ${say(row)}`
 }
 
+/** Machines of one fleet, and how long central is away once they have begun, in intervals. */
+const fleets = fc.record({
+  intervalMs: fc.constantFrom(10_000, 60_000, 300_000),
+  away: fc.constantFrom(0, 2, 20),
+  seed: fc.integer()
+})
+const FLEET = 400
+/** Windows per interval: ten machines each, if they are spread evenly. */
+const WINDOWS = 40
+const LOOKED_AT = 8
+
+/** Numbers of -1 to 1, from a seed: linear congruential, and good enough to tell machines apart. */
+const jittersFrom = (seed: number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return (state / 0xffff_ffff) * 2 - 1
+  }
+}
+
+/** When one machine polls until `until`; central answers nothing from the first poll on for `awayMs`. */
+const pollsOf = (charts: Charts, intervalMs: number, awayMs: number, until: number, jitter: () => number) => {
+  const trace = started(charts, intervalMs)
+  const times: Array<number> = []
+  while (trace.now < until) {
+    times.push(trace.now)
+    const kind = trace.now > 0 && trace.now < awayMs ? "network_error" : "unchanged"
+    played(trace, {
+      kind,
+      retryAfterSeconds: 0,
+      jitter: jitter(),
+      refreshes: false,
+      pollNow: false,
+      gap: false,
+      defect: false
+    })
+  }
+  return times
+}
+
 export const PULL_CHECKS = {
+  partsAtOnce: {
+    title: "machines that begin, or come back, at the same moment are spread over the interval when three have passed",
+    find: (charts, sample) =>
+      counterexample(
+        fc.property(fleets, ({ away, intervalMs, seed }) => {
+          const jitter = jittersFrom(seed)
+          const awayMs = away * intervalMs
+          // Whoever failed last just before central came back waits for the longest rung.
+          const from = awayMs + (away === 0 ? 0 : 330_000) + 3 * intervalMs
+          const windows = Array.from({ length: LOOKED_AT * WINDOWS }, () => 0)
+          for (let count = 0; count < FLEET; count++) {
+            for (const at of pollsOf(charts, intervalMs, awayMs, from + LOOKED_AT * intervalMs, jitter)) {
+              const window = Math.floor(((at - from) / intervalMs) * WINDOWS)
+              if (window >= 0) windows[window] = (windows[window] ?? 0) + 1
+            }
+          }
+          const mean = windows.reduce((sum, each) => sum + each, 0) / windows.length
+          const most = Math.max(...windows)
+          if (most > 4 * mean) throw new Error(`${most} polls in one window, where the mean is ${mean.toFixed(1)}`)
+        }),
+        { ...sample, numRuns: Math.min(sample.numRuns, 4) }
+      )
+  },
   confirmsByTheTable: property("a 304 and a good 200 confirm a poll, and nothing else does", (table) =>
     firstWrong(
       table,

@@ -178,6 +178,7 @@ const UNTOLD = new Set([
   "ranMs",
   "boot_id",
   "bootId",
+  "apart",
   "sinceReport",
   "reportAgain"
 ])

@@ -4,7 +4,6 @@
  * @ref LLP 0024#the-pool [implements]: whom a call goes to, and what becomes of a file that has changed
  */
 import {
-  Config,
   Context,
   Deferred,
   Effect,
@@ -31,6 +30,7 @@ import {
 } from "../../machines/index.ts"
 import type { Home } from "../domain/index.ts"
 import { interpret, type Interpreter, type Journal, type Switchboard, type Uptime } from "../statechart/index.ts"
+import { agentPython } from "./AgentEnvironment.ts"
 import type { AgentFile } from "./AgentFiles.ts"
 import { runHost, type HostBounds } from "./HostProcess.ts"
 import type { DescribedAgent, HostOrder, HostRequest, HostWord } from "./HostProtocol.ts"
@@ -49,7 +49,13 @@ export const AGENT_LIMITS: AgentLimits = {
 /** How a call of a host ended. */
 export type HostAnswer<A> =
   | { readonly ok: true; readonly value: A }
-  | { readonly ok: false; readonly failure: HostFailure; readonly message: string }
+  | {
+      readonly ok: false
+      readonly failure: HostFailure
+      readonly message: string
+      /** The file could not be loaded, for it imports this top-level module. */
+      readonly missing?: string
+    }
 
 /** What a call is for: to be performed, or only to learn what the file holds. */
 interface Call {
@@ -81,14 +87,15 @@ export class AgentHosts extends Context.Service<
 
 const CLOSED: HostAnswer<never> = { ok: false, failure: "exited", message: "its process ended, for the daemon ends" }
 
-const keyOf = ({ hash, path }: AgentFile): string => `${hash} ${path}`
+/** Another process for other bytes, and for other packages. */
+const keyOf = ({ hash, packages, path }: AgentFile): string => `${hash} ${packages?.stamp ?? ""} ${path}`
 
 const make = Effect.fnUntraced(function* (limits: AgentLimits) {
   const parent = yield* Effect.scope
   const context = yield* Effect.context<
     ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Home | Journal | Path.Path | Switchboard | Uptime
   >()
-  const python = yield* Effect.orDie(Config.withDefault(Config.NonEmptyString("HOLDFAST_PYTHON"), "python3"))
+  const python = yield* agentPython
   const hosts = new Map<string, Host>()
   const oneAtATime = yield* Semaphore.make(1)
   const closed = yield* Deferred.make<HostAnswer<never>>()
@@ -110,6 +117,7 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
       })
     let orders: Queue.Queue<HostOrder> | undefined
     let described: ReadonlyArray<DescribedAgent> = []
+    let missing: string | undefined
     let process = 0
 
     const send = (event: AgentHostEvent) =>
@@ -123,7 +131,10 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
           described = word.loaded
           return send({ type: "LOADED", process })
         }
-        if ("failed" in word) return send({ type: "FAULT", process, failure: word.failed, message: word.message })
+        if ("failed" in word) {
+          missing = word.missing
+          return send({ type: "FAULT", process, failure: word.failed, message: word.message })
+        }
         const { call } = word
         const known = calls.get(call)
         if (known !== undefined) {
@@ -144,6 +155,7 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
             process = input.process
             const queue = yield* Queue.unbounded<HostOrder>()
             orders = queue
+            missing = undefined
             yield* Ref.set(printed, 0)
             return yield* runHost(file, file.language === "python" ? python : globalThis.process.execPath, limits, {
               orders: Stream.fromQueue(queue),
@@ -167,7 +179,11 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
             }),
           deliver: ({ call }) => settle(call, null),
           refuse: ({ calls, failure, message }) =>
-            Effect.forEach(calls, (call) => settle(call, { ok: false, failure, message }), { discard: true }),
+            Effect.forEach(
+              calls,
+              (call) => settle(call, { ok: false, failure, message, ...(missing === undefined ? {} : { missing }) }),
+              { discard: true }
+            ),
           endHost: () =>
             Effect.sync(() => {
               if (orders !== undefined) Queue.offerUnsafe(orders, { do: "end" })

@@ -3,35 +3,36 @@
  *
  * @ref LLP 0024#discovery [implements]: no state that could change an answer
  */
-import { Config, Effect, type FileSystem, Layer, Path } from "effect"
+import { Clock, Deferred, Effect, type FileSystem, Layer, Option, type Path, Semaphore } from "effect"
 import {
   Agents,
   type AgentRoster,
   type CallContext,
   type CallOutcome,
-  checkSchema,
-  formatProblem,
-  Home,
-  type QuarantinedAgent,
-  type SchemaWords
+  ConfigControl,
+  type Home,
+  type QuarantinedAgent
 } from "../domain/index.ts"
-import { type AgentFile, findAgentFiles } from "./AgentFiles.ts"
+import { type AgentFile, agentsFolderOf, findAgentFiles } from "./AgentFiles.ts"
 import { AGENT_LIMITS, AgentHosts, type AgentLimits, type HostAnswer } from "./AgentHosts.ts"
+import { AgentPackages } from "./AgentPackages.ts"
+import { agentSettings } from "./AgentSettings.ts"
 import { type CallableAgent, judged } from "./AgentTools.ts"
+import { type AutoInstaller, makeAutoInstall, NO_INSTALLS } from "./AutoInstall.ts"
 import type { DescribedAgent } from "./HostProtocol.ts"
+import { argumentProblems } from "./ToolArguments.ts"
 
 /** Files that are loaded together to learn what they hold. */
 const LOADED_TOGETHER = 4
 /** A file that changes under a request is looked at again so often. */
 const LOOKS = 3
+/** So long, ms, looks wait in all for a file that loads: the others are there meanwhile. A retry is waited for less. */
+const PATIENCE_MS = 5_000
+const RETRY_PATIENCE_MS = 1_000
+/** What an agent adds to the prompt must come at once. */
+const CONTEXT_MS = 5_000
 /** What all arguments of a call may have as JSON, in characters. */
 const MAX_ARGUMENTS = 1_048_576
-
-const WORDS: SchemaWords = {
-  unknownKey: "is not a parameter of this agent",
-  schema: "the agent's parameters schema",
-  remedy: "its author must correct it"
-}
 
 /** What a look at folder and files came to. */
 interface Look {
@@ -39,68 +40,161 @@ interface Look {
   readonly roster: AgentRoster
 }
 
-const make = Effect.gen(function* () {
+/** A file, and what it says of itself. */
+interface Said {
+  readonly file: AgentFile
+  readonly answer: Described
+}
+
+/** What a file holds, or why it cannot be loaded. */
+type Described = HostAnswer<ReadonlyArray<DescribedAgent>> & { readonly installable?: ReadonlyArray<string> }
+
+interface Load {
+  /** When it began, ms. */
+  readonly since: number
+  readonly done: Deferred.Deferred<Described>
+}
+
+const TOO_SLOW: HostAnswer<string> = {
+  ok: false,
+  failure: "deadline",
+  message: `its system_context took longer than ${CONTEXT_MS / 1_000} s: it is not asked again until its file changes`
+}
+
+const STILL_LOADING: Described = {
+  ok: false,
+  failure: "deadline",
+  message: "it is still being loaded: look again in a moment"
+}
+
+const make = Effect.fnUntraced(function* (folder: string, { agree, mend, retain }: AutoInstaller) {
   const hosts = yield* AgentHosts
-  const home = yield* Home
-  const path = yield* Path.Path
-  const named = yield* Effect.orDie(Config.withDefault(Config.NonEmptyString("AGENTS_PATH"), home.agents))
-  const folder = path.resolve(named)
-  const services = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-  /** What files hold, by their content alone. */
-  const known = new Map<string, ReadonlyArray<DescribedAgent>>()
+  const scope = yield* Effect.scope
+  const services = yield* Effect.context<FileSystem.FileSystem | Home | Path.Path>()
+  /** What was heard last of files with these bytes and packages. */
+  const heard = new Map<string, Described>()
+  const loads = new Map<string, Load>()
+  const oneRetry = yield* Semaphore.make(1)
+  /** Agents whose `system_context` took too long, which are not asked again, and their files. */
+  const mute = new Map<string, string>()
 
-  const keyOf = ({ hash, language }: AgentFile): string => `${language} ${hash}`
+  const keyOf = ({ hash, language, packages }: AgentFile): string => `${language} ${hash} ${packages?.stamp ?? ""}`
+  const speakerOf = (file: AgentFile, agent: string | null): string => `${keyOf(file)} ${agent}`
+  const found = Effect.provideContext(findAgentFiles(folder), services)
 
-  const describe = Effect.fnUntraced(function* (file: AgentFile) {
-    const before = known.get(keyOf(file))
-    if (before !== undefined) return { ok: true, value: before } as const
-    const said = yield* hosts.describe(file)
-    if (said.ok) known.set(keyOf(file), said.value)
-    return said
+  // Health says what came of an install before anybody asks for agents.
+  const lookAgain: Effect.Effect<unknown> = Effect.suspend(() => look(LOOKS))
+  const explained = (file: AgentFile, answer: Described): Effect.Effect<Described> =>
+    answer.ok || answer.missing === undefined
+      ? Effect.succeed(answer)
+      : Effect.map(mend(file, answer.missing, lookAgain), ({ installable, said }) =>
+          said === "" ? answer : { ...answer, message: `${answer.message}. ${said}`, installable }
+        )
+
+  /** The load of a file that is under way, begun by the first look that wants it; it ends with the layer. */
+  const loadOf = Effect.fnUntraced(function* (file: AgentFile) {
+    const key = keyOf(file)
+    const under = loads.get(key)
+    if (under !== undefined) return under
+    const load: Load = { since: yield* Clock.currentTimeMillis, done: yield* Deferred.make<Described>() }
+    loads.set(key, load)
+    // Files that could not be loaded are tried again one after the other: all at once they would take the machine.
+    const described = heard.has(key) ? oneRetry.withPermits(1)(hosts.describe(file)) : hosts.describe(file)
+    yield* described.pipe(
+      Effect.flatMap((answer) => explained(file, answer)),
+      Effect.flatMap((answer) => {
+        if (!hasChanged(answer)) heard.set(key, answer)
+        loads.delete(key)
+        return Deferred.succeed(load.done, answer)
+      }),
+      Effect.forkIn(scope)
+    )
+    return load
+  }, Effect.uninterruptible)
+
+  const describe = Effect.fnUntraced(function* (file: AgentFile): Effect.fn.Return<Described> {
+    const before = heard.get(keyOf(file))
+    if (before?.ok === true) return before
+    const { done, since } = yield* loadOf(file)
+    const patience = before === undefined ? PATIENCE_MS : RETRY_PATIENCE_MS
+    const waited = (yield* Clock.currentTimeMillis) - since
+    const answer = yield* Effect.timeoutOption(Deferred.await(done), Math.min(patience, Math.max(0, patience - waited)))
+    return Option.getOrElse(answer, () => before ?? STILL_LOADING)
   })
 
+  let told: ReadonlySet<string> = new Set()
+  /** The log has each of them once, for as long as it stays so. */
+  const tell = (quarantined: AgentRoster["quarantined"]) => {
+    const lines = new Map(quarantined.map((one) => [JSON.stringify(one), one]))
+    const fresh = [...lines].filter(([line]) => !told.has(line))
+    told = new Set(lines.keys())
+    return Effect.forEach(
+      fresh,
+      ([, { class: name, file, reason }]) =>
+        Effect.logWarning("agent_quarantined").pipe(
+          Effect.annotateLogs({ file, ...(name === null ? {} : { class: name }), reason })
+        ),
+      { discard: true }
+    )
+  }
+
   const look = Effect.fn("Agents.look")(function* (looks: number): Effect.fn.Return<Look> {
-    const found = yield* Effect.provideContext(findAgentFiles(folder), services)
-    yield* hosts.retain(found.files)
+    const { files, quarantined } = yield* found
+    yield* hosts.retain(files)
+    retain(files)
     const said = yield* Effect.forEach(
-      found.files,
-      (file) => Effect.map(describe(file), (answer) => ({ file, answer })),
+      files,
+      (file) => Effect.map(describe(file), (answer): Said => ({ file, answer })),
       { concurrency: LOADED_TOGETHER }
     )
     if (looks > 1 && said.some(({ answer }) => hasChanged(answer))) return yield* look(looks - 1)
-    const present = new Set(found.files.map(keyOf))
-    for (const key of known.keys()) if (!present.has(key)) known.delete(key)
-    const broken = said.flatMap(({ answer, file }): ReadonlyArray<QuarantinedAgent> =>
-      answer.ok ? [] : [{ file: file.name, class: null, reason: `it cannot be loaded: ${answer.message}` }]
-    )
-    const { callable, quarantined } = judged(
-      said.flatMap(({ answer, file }) => (answer.ok ? [{ file, agents: answer.value }] : []))
-    )
-    const all = [...found.quarantined, ...broken, ...quarantined]
-    return {
-      callable,
-      roster: {
-        tools: callable.map(({ tool }) => tool),
-        quarantined: all.toSorted((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
-      }
-    }
+    const present = new Set(files.map(keyOf))
+    for (const key of heard.keys()) if (!present.has(key)) heard.delete(key)
+    for (const [agent, key] of mute) if (!present.has(key)) mute.delete(agent)
+    const now = seen(said, quarantined)
+    yield* tell(now.roster.quarantined)
+    return now
+  })
+
+  const known = Effect.map(found, ({ files, quarantined }) => {
+    const said = files.flatMap((file): ReadonlyArray<Said> => {
+      const answer = heard.get(keyOf(file))
+      return answer === undefined ? [] : [{ file, answer }]
+    })
+    return seen(said, quarantined).roster
   })
 
   const systemContexts = Effect.fn("Agents.systemContexts")(function* (context: CallContext) {
     const { callable } = yield* look(LOOKS)
     const answers = yield* Effect.forEach(
-      callable.filter(({ speaks }) => speaks),
+      callable.filter(({ agent, file, speaks }) => speaks && !mute.has(speakerOf(file, agent))),
       ({ agent, file, tool }) =>
-        Effect.tap(hosts.ask(file, { do: "context", agent, context }), (answer) =>
-          answer.ok
-            ? Effect.void
-            : Effect.logWarning("agent_context_failed").pipe(
-                Effect.annotateLogs({ agent: tool.name, reason: answer.message })
-              )
+        hosts.ask(file, { do: "context", agent, context }).pipe(
+          Effect.timeoutOrElse({
+            duration: CONTEXT_MS,
+            orElse: () =>
+              Effect.sync((): HostAnswer<string> => {
+                mute.set(speakerOf(file, agent), keyOf(file))
+                return TOO_SLOW
+              })
+          }),
+          Effect.tap((answer) =>
+            answer.ok
+              ? Effect.void
+              : Effect.logWarning("agent_context_failed").pipe(
+                  Effect.annotateLogs({ agent: tool.name, reason: answer.message })
+                )
+          )
         ),
       { concurrency: "unbounded" }
     )
     return answers.flatMap((answer) => (answer.ok && answer.value.trim() !== "" ? [answer.value] : []))
+  })
+
+  const install = Effect.fn("Agents.install")(function* (name: string) {
+    const { files } = yield* found
+    const file = files.find((one) => one.name === name)
+    return file === undefined ? null : yield* agree(file, lookAgain)
   })
 
   const call = Effect.fn("Agents.call")(function* (
@@ -112,8 +206,8 @@ const make = Effect.gen(function* () {
       const { callable } = yield* look(LOOKS)
       const found = callable.find(({ tool }) => tool.name === name)
       if (found === undefined) return refused("unknown_agent", `there is no agent ${name} in ${folder}`)
-      const problems = checkSchema(found.tool.parameters, args, [], WORDS)
-      if (problems.length > 0) return refused("invalid_arguments", problems.map(formatProblem).join("; "))
+      const problems = argumentProblems(found.tool, args)
+      if (problems !== null) return refused("invalid_arguments", problems)
       if (JSON.stringify(args).length > MAX_ARGUMENTS) {
         return refused("invalid_arguments", "they are longer than 1 MiB: give the agent less at once")
       }
@@ -123,8 +217,38 @@ const make = Effect.gen(function* () {
     }
   })
 
-  return Agents.of({ roster: Effect.map(look(LOOKS), ({ roster }) => roster), systemContexts, call })
+  return Agents.of({ roster: Effect.map(look(LOOKS), ({ roster }) => roster), known, systemContexts, install, call })
 })
+
+/** What can be called, and what cannot. */
+const seen = (said: ReadonlyArray<Said>, unread: ReadonlyArray<QuarantinedAgent>): Look => {
+  const broken = said.flatMap(({ answer, file }): ReadonlyArray<QuarantinedAgent> =>
+    answer.ok
+      ? []
+      : [
+          {
+            file: file.name,
+            class: null,
+            reason: answer === STILL_LOADING ? answer.message : `it cannot be loaded: ${answer.message}`,
+            ...(answer.installable === undefined || answer.installable.length === 0
+              ? {}
+              : { installable: answer.installable })
+          }
+        ]
+  )
+  const { callable, quarantined } = judged(
+    said.flatMap(({ answer, file }) => (answer.ok ? [{ file, agents: answer.value }] : []))
+  )
+  return {
+    callable,
+    roster: {
+      tools: callable.map(({ tool }) => tool),
+      quarantined: [...unread, ...broken, ...quarantined].toSorted((a, b) =>
+        a.file < b.file ? -1 : a.file > b.file ? 1 : 0
+      )
+    }
+  }
+}
 
 const refused = (failure: "unknown_agent" | "invalid_arguments", message: string): CallOutcome => ({
   ok: false,
@@ -142,6 +266,26 @@ const outcomeOf = (answer: HostAnswer<string>): CallOutcome => {
     : { ok: false, failure, message }
 }
 
-/** `Agents` with processes of its own, which end with the layer. */
-export const agentsLayer = (limits: Partial<AgentLimits> = {}) =>
-  Layer.effect(Agents, make).pipe(Layer.provide(AgentHosts.layerOf({ ...AGENT_LIMITS, ...limits })))
+const hostsLayer = (limits: Partial<AgentLimits>) => AgentHosts.layerOf({ ...AGENT_LIMITS, ...limits })
+
+/** `Agents` over whatever holds the files. Installs nothing, and knows no document. */
+export const agentsOverHosts = Layer.effect(
+  Agents,
+  Effect.flatMap(agentsFolderOf(null), (folder) => make(folder, NO_INSTALLS))
+)
+
+/** The same with processes of its own, which end with the layer. */
+export const agentsLayer = (limits: Partial<AgentLimits> = {}) => Layer.provide(agentsOverHosts, hostsLayer(limits))
+
+/** The same as the document wants it: its folder, its limits, and the packages that files need. */
+export const daemonAgentsLayer = Layer.unwrap(
+  Effect.gen(function* () {
+    const { agentsPath, limits } = yield* agentSettings(yield* ConfigControl)
+    return Layer.effect(
+      Agents,
+      Effect.gen(function* () {
+        return yield* make(yield* agentsFolderOf(agentsPath), yield* makeAutoInstall)
+      })
+    ).pipe(Layer.provide(Layer.mergeAll(hostsLayer(limits), AgentPackages.layer)))
+  })
+)

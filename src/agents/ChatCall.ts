@@ -1,19 +1,12 @@
 /** A tool call of a model: what it may be given, and how what came of it is told. */
 import { Result, Schema } from "effect"
-import {
-  type AgentTool,
-  type CallOutcome,
-  checkSchema,
-  formatProblem,
-  nearest,
-  type SchemaWords
-} from "../domain/index.ts"
+import { type AgentTool, type CallFailure, type CallOutcome, nearest } from "../domain/index.ts"
+import type { ToldCall } from "./Chat.ts"
 import type { ToolCall } from "./ModelWire.ts"
 
 /** The longest result that a model is given, in bytes of UTF-8. */
 export const MAX_RESULT_BYTES = 65_536
 const MAX_LOG_CHARS = 2_000
-const MAX_PROBLEMS = 8
 
 /** A call that can be made. */
 export interface ReadyCall {
@@ -21,15 +14,12 @@ export interface ReadyCall {
   readonly args: Readonly<Record<string, unknown>>
 }
 
-const WORDS: SchemaWords = {
-  unknownKey: "is not a parameter of this agent",
-  schema: "the agent's parameters schema",
-  remedy: "its author must correct it"
-}
-
 const decodeArguments = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown)))
 
-/** The agent and its arguments; else a sentence from which the model can do better. No arguments mean `{}`. */
+/**
+ * The agent and its arguments, which the agents' service holds against the schema; else a sentence from which the model
+ * can do better. No arguments mean `{}`.
+ */
 export const readyCall = (
   { arguments: written, name }: ToolCall,
   tools: ReadonlyArray<AgentTool>
@@ -40,10 +30,7 @@ export const readyCall = (
   if (Result.isFailure(decoded)) {
     return Result.fail("The call was not made: its arguments are not one JSON object. Write them anew.")
   }
-  const problems = checkSchema(tool.parameters, decoded.success, [], WORDS)
-  if (problems.length === 0) return Result.succeed({ tool, args: decoded.success })
-  const told = problems.slice(0, MAX_PROBLEMS).map(formatProblem).join("; ")
-  return Result.fail(`The call was not made: ${told}${problems.length > MAX_PROBLEMS ? "; and more" : ""}.`)
+  return Result.succeed({ tool, args: decoded.success })
 }
 
 const unknownAgent = (name: string, tools: ReadonlyArray<AgentTool>): string => {
@@ -60,7 +47,15 @@ const unknownAgent = (name: string, tools: ReadonlyArray<AgentTool>): string => 
 
 /** What the model is told of a call that was made. */
 export const resultText = (outcome: CallOutcome): string =>
-  bounded(outcome.ok ? outcome.output : `The call failed (${outcome.failure}): ${outcome.message}`)
+  bounded(
+    outcome.ok
+      ? outcome.output
+      : NOT_MADE.has(outcome.failure)
+        ? `The call was not made: ${outcome.message}.`
+        : `The call failed (${outcome.failure}): ${outcome.message}`
+  )
+
+const NOT_MADE: ReadonlySet<CallFailure> = new Set(["unknown_agent", "invalid_arguments"])
 
 /** At most {@link MAX_RESULT_BYTES} of a text, and a word about the rest. */
 export const bounded = (text: string): string => {
@@ -71,6 +66,12 @@ export const bounded = (text: string): string => {
   return `${kept}\n[cut: these are the first ${MAX_RESULT_BYTES} of ${bytes.length} bytes]`
 }
 
-/** One call in the log that people see. */
-export const logLine = ({ name }: ToolCall, result: string): string =>
-  `[${name}] ${result.length > MAX_LOG_CHARS ? `${result.slice(0, MAX_LOG_CHARS)}…` : result}`
+/** One call as people are told of it. */
+export const toldCall = ({ name }: ToolCall, result: string): ToldCall => ({
+  agent: name,
+  result: result.length > MAX_LOG_CHARS ? `${result.slice(0, MAX_LOG_CHARS)}…` : result
+})
+
+/** The log of calls: a line for each. */
+export const logOf = (calls: ReadonlyArray<ToldCall>): string =>
+  calls.map(({ agent, result }) => `[${agent}] ${result}`).join("\n")

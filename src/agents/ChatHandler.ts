@@ -3,22 +3,14 @@
  *
  * @ref LLP 0025#one-handler [implements]: the same routes, the same answers
  */
-import { Context, Effect, Layer, Option, type Redacted, type Scope } from "effect"
-import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Context, Effect, Layer, type Redacted, type Scope } from "effect"
+import { HttpEffect, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { Agents, ModelAccount, Version } from "../domain/index.ts"
-import {
-  bearerToken,
-  type Credential,
-  equalSecrets,
-  HttpFailure,
-  jsonErrors,
-  mountRoutes,
-  Shown
-} from "../http/index.ts"
+import { apiAnswers, mountRoutes, withToken } from "../http/index.ts"
 import { Chat } from "./Chat.ts"
 import { accountHealth } from "./ChatHealth.ts"
 import type { ChatModels } from "./ChatModels.ts"
-import { chatRoutes } from "./ChatRoutes.ts"
+import { chatRoutes, isOpenToAll } from "./ChatRoutes.ts"
 
 export interface HandlerOptions<E> {
   readonly services: Layer.Layer<Agents | Chat | ModelAccount | Version, E>
@@ -66,41 +58,11 @@ export const agentHandler = <E>({ models, services, token }: HandlerOptions<E>):
         health,
         closing: Effect.never
       })
-      return App.of({ answer: plain(behindDoor(token, yield* HttpRouter.toHttpEffect(mountRoutes(routes)))) })
+      const door = withToken({ token, isOpen: isOpenToAll })
+      return App.of({ answer: apiAnswers(door(yield* HttpRouter.toHttpEffect(mountRoutes(routes)))) })
     })
   ).pipe(Layer.provide(services))
   return HttpEffect.toWebHandlerLayerWith(app, {
     toHandler: (context) => Effect.succeed(Context.get(context, App).answer)
   })
 }
-
-/** Whoever shows the token may all; without it there is the version, and the short health. */
-const behindDoor = <E, R>(
-  token: Redacted.Redacted<string> | null,
-  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-) =>
-  Effect.gen(function* () {
-    const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
-    const bearer = bearerToken(headers.authorization)
-    const isShown = token === null || (Option.isSome(bearer) && (yield* equalSecrets(bearer.value, token)))
-    const path = url.split("?", 1)[0] ?? url
-    const isOpen = (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health")
-    if (!isShown && !isOpen) return yield* UNAUTHORIZED
-    return yield* Effect.provideService(app, Shown, isShown ? "token" : ("none" satisfies Credential))
-  })
-
-const UNAUTHORIZED = new HttpFailure({
-  status: 401,
-  error: "unauthorized",
-  detail: "Send this server's token as `Authorization: Bearer …`.",
-  headers: { "www-authenticate": "Bearer" }
-})
-
-const plain = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-  Effect.map(jsonErrors(app), (response) =>
-    HttpServerResponse.setHeaders(response, {
-      "cache-control": "no-store",
-      ...response.headers,
-      "x-content-type-options": "nosniff"
-    })
-  )

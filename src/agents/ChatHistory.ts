@@ -1,5 +1,5 @@
 /** A client's history as a conversation that every provider takes. */
-import type { HistoryEntry } from "./ChatRequest.ts"
+import type { HistoryEntry } from "../domain/index.ts"
 import { callingMessage, type ModelMessage } from "./ModelWire.ts"
 
 /**

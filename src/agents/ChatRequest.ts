@@ -1,35 +1,7 @@
 /** What a client asks of the chat. */
 import { Result, Schema, SchemaIssue } from "effect"
+import { ChatBody, type HistoryEntry, MAX_SESSION_CHARS } from "../domain/index.ts"
 import { HttpFailure } from "../http/index.ts"
-
-const MAX_SESSION_CHARS = 256
-
-/** An entry of the history as clients keep it: what was said, and of tools what was called and what came of it. */
-const HistoryEntry = Schema.Struct({
-  role: Schema.Literals(["user", "assistant", "tool"]),
-  content: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** Of role assistant. */
-  tool_calls: Schema.optionalKey(
-    Schema.NullOr(
-      Schema.Array(
-        Schema.Struct({
-          id: Schema.NonEmptyString,
-          function: Schema.Struct({ name: Schema.NonEmptyString, arguments: Schema.String })
-        })
-      )
-    )
-  ),
-  /** Of role tool. */
-  tool_call_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  name: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
-export type HistoryEntry = typeof HistoryEntry.Type
-
-const ChatBody = Schema.Struct({
-  user_input: Schema.String,
-  conversation_history: Schema.optionalKey(Schema.NullOr(Schema.Array(HistoryEntry))),
-  session_id: Schema.optionalKey(Schema.NullOr(Schema.String.check(Schema.isMaxLength(MAX_SESSION_CHARS))))
-})
 
 /** A request that can be answered. */
 export interface ChatRequest {

@@ -3,8 +3,8 @@ import { Cause, Effect, Queue, Result, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { Agents, ModelAccount, NoModelAccess } from "../domain/index.ts"
 import { eventResponse, HttpFailure, readJson, type ServerEvent, Shown } from "../http/index.ts"
-import type { Chat } from "./Chat.ts"
-import { NOBODY } from "./Chat.ts"
+import { type Chat, NOBODY } from "./Chat.ts"
+import { logOf } from "./ChatCall.ts"
 import { rosterHealth } from "./ChatHealth.ts"
 import { type ChatRequest, chatRequest } from "./ChatRequest.ts"
 import type { AskFailure } from "./ModelClient.ts"
@@ -29,6 +29,10 @@ export interface ChatRouteOptions<R> {
   readonly closing: Effect.Effect<unknown>
 }
 
+/** What needs no token: the version, and the short health. */
+export const isOpenToAll = (method: string, path: string): boolean =>
+  (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health")
+
 /** What was not asked for properly, or by nobody who is signed in, has a status; what comes later is an event `error`. */
 export const chatRoutes = <R>({ account, agents, chat, closing, health, version }: ChatRouteOptions<R>) =>
   [
@@ -39,7 +43,7 @@ export const chatRoutes = <R>({ account, agents, chat, closing, health, version 
       Effect.gen(function* () {
         const { shown, status } = yield* health
         if ((yield* Shown) === "none") return HttpServerResponse.jsonUnsafe({ status, version })
-        return HttpServerResponse.jsonUnsafe({ status, version, ...shown, ...rosterHealth(yield* agents.roster) })
+        return HttpServerResponse.jsonUnsafe({ status, version, ...shown, ...rosterHealth(yield* agents.known) })
       })
     ),
     HttpRouter.route(
@@ -51,6 +55,16 @@ export const chatRoutes = <R>({ account, agents, chat, closing, health, version 
     ),
     HttpRouter.route(
       "POST",
+      "/agents/:file/packages",
+      Effect.gen(function* () {
+        const { file = "" } = yield* HttpRouter.params
+        const reason = yield* agents.install(file)
+        if (reason === null) return yield* NOTHING_INSTALLABLE
+        return HttpServerResponse.jsonUnsafe({ file, reason }, { status: 202 })
+      })
+    ),
+    HttpRouter.route(
+      "POST",
       "/chat",
       Effect.gen(function* () {
         const request = yield* asked
@@ -59,7 +73,8 @@ export const chatRoutes = <R>({ account, agents, chat, closing, health, version 
           Effect.catchTag("NoModelAccess", (failure) =>
             Effect.succeed(HttpServerResponse.jsonUnsafe(noAccess(failure)))
           ),
-          Effect.mapError(refusal)
+          Effect.mapError(refusal),
+          Effect.raceFirst(Effect.andThen(closing, Effect.fail(ENDS)))
         )
       })
     ),
@@ -90,7 +105,7 @@ const turnEvents = (chat: Chat["Service"], request: ChatRequest): Stream.Stream<
       return chat
         .turn(request, {
           onText: (text) => tell("delta", { text }),
-          onRound: (logs) => tell("agent", { logs })
+          onRound: (calls) => tell("agent", { logs: logOf(calls), calls })
         })
         .pipe(
           Effect.matchCauseEffect({
@@ -115,6 +130,18 @@ const lastWords = Effect.fnUntraced(function* (cause: Cause.Cause<AskFailure>) {
   if (failure._tag === "NoModelAccess") return noAccess(failure)
   const { detail, error } = refusal(failure)
   return { error, detail }
+})
+
+const NOTHING_INSTALLABLE = new HttpFailure({
+  status: 409,
+  error: "nothing_installable",
+  detail: "Nothing is to be installed for this file, or not by a click: GET /agents says why it cannot be used."
+})
+
+const ENDS = new HttpFailure({
+  status: 503,
+  error: "not_running",
+  detail: "The daemon ends, and this answer with it: ask again as soon as it runs."
 })
 
 /** As clients of this family of programs know it. */

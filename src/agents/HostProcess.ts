@@ -9,6 +9,7 @@ import { Home } from "../domain/index.ts"
 import { causeOf, signalOf, stderrText } from "../process/index.ts"
 import type { HostTrouble } from "../../machines/index.ts"
 import { directoryMode } from "../storage/index.ts"
+import { agentVariables } from "./AgentEnvironment.ts"
 import type { AgentFile } from "./AgentFiles.ts"
 import { decodeHostWord, HostLines, type HostOrder, type HostSetup, type HostWord } from "./HostProtocol.ts"
 import { NODE_HOST } from "./NodeHost.ts"
@@ -69,6 +70,7 @@ export const runHost = Effect.fn("agents.host")(function* (
   const setup: HostSetup = {
     file: file.path,
     hash: file.hash,
+    packages: file.packages?.directory ?? null,
     data,
     memory: memoryMiB * 1024 * 1024,
     output: outputBytes
@@ -79,8 +81,8 @@ export const runHost = Effect.fn("agents.host")(function* (
     : [`--max-old-space-size=${memoryMiB}`, "--disable-warning=ExperimentalWarning", "--input-type=module"]
   const command = ChildProcess.make(interpreter, [...flags, "-", JSON.stringify(setup)], {
     cwd: data,
-    // What the daemon itself was started with is not for agents. Arenas of threads count as address space.
-    env: { NODE_OPTIONS: undefined, MALLOC_ARENA_MAX: "2" },
+    // Arenas of threads count as address space.
+    env: { ...(yield* agentVariables), MALLOC_ARENA_MAX: "2" },
     extendEnv: true,
     stdin: Stream.encodeText(Stream.make(isPython ? PYTHON_HOST : NODE_HOST)),
     stdout: "pipe",

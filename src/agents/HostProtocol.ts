@@ -9,6 +9,8 @@ export interface HostSetup {
   readonly file: string
   /** SHA-256 of the file; another one is not loaded. */
   readonly hash: string
+  /** Where the file's packages lie, absolute; null: there are none. */
+  readonly packages: string | null
   /** Where agents keep what they keep, absolute. */
   readonly data: string
   /** Bytes of address space, where that can be limited. */
@@ -53,7 +55,12 @@ const Failure = Schema.Literals(HOST_FAILURES)
 /** What a process says: first whether it has loaded its file, then an answer for each call. */
 export const HostWord = Schema.Union([
   Schema.Struct({ loaded: Schema.Array(DescribedAgent) }),
-  Schema.Struct({ failed: Failure, message: Schema.String }),
+  Schema.Struct({
+    failed: Failure,
+    message: Schema.String,
+    /** The top-level module that the file imports and that is nowhere. */
+    missing: Schema.optionalKey(Schema.NonEmptyString)
+  }),
   Schema.Struct({ call: Schema.Int, output: Schema.String }),
   Schema.Struct({ call: Schema.Int, failure: Failure, message: Schema.String })
 ])

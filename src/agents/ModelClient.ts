@@ -207,7 +207,7 @@ const read = Effect.fnUntraced(function* (
     )
   )
   const whole = joiner.answer()
-  return isOver || whole.finish !== null ? whole : yield* cut("it ended without saying that it was over")
+  return isOver || whole.finish !== null ? whole : yield* cutOff()
 })
 
 /** Reads events until the one that ends them, which gives true, or the end of the connection. */
@@ -247,7 +247,8 @@ const readEvents = Effect.fnUntraced(function* <E>(
 const boundedText = ({ body }: Download, maxBytes: number): Stream.Stream<string, ModelFailed> => {
   let size = 0
   return body.pipe(
-    Stream.mapError(({ message }) => cut(message)),
+    Stream.tapError(({ message }) => Effect.logWarning(`the connection of a model's answer broke: ${message}`)),
+    Stream.mapError(cutOff),
     Stream.mapEffect((chunk) => {
       size += chunk.length
       return size > maxBytes ? Effect.fail(tooLarge(maxBytes)) : Effect.succeed(chunk)
@@ -315,8 +316,13 @@ const quoted = (message: string): string => {
   return text === "" ? "" : `: ${text.length > MAX_QUOTE_CHARS ? `${text.slice(0, MAX_QUOTE_CHARS)}…` : text}`
 }
 
-const cut = (why: string): ModelFailed =>
-  failed("model_answer_cut", `The model's answer was cut off: ${why.replace(/\.$/, "")}. Ask again.`)
+/** In words for whoever chats; the log says what became of the connection. */
+const cutOff = (): ModelFailed =>
+  failed(
+    "model_answer_cut",
+    "The answer broke off: the connection to the model's provider ended, or went silent, before it was whole. Ask again; " +
+      "if that happens each time, ask for less at once, or pick another model."
+  )
 
 const tooLarge = (max: number): ModelFailed =>
   failed(

@@ -13,11 +13,16 @@ ${PYTHON_SHIMS}
 def host():
     import asyncio, hashlib, inspect, json, os, queue, signal, sys, threading, traceback, types
 
+    # The daemon goes first where both want to run.
+    os.nice(5)
     setup = json.loads(sys.argv[1])
     file, name = setup["file"], os.path.basename(setup["file"])
     sys.argv = [file]
-    # The folder of agents comes last: no file in it stands in for a module of Python's own.
+    # The interpreter's own comes first, what was installed for the file last: neither it nor a file in the folder of agents
+    # stands in for what is there without it.
     sys.path[:] = [entry for entry in sys.path if entry != ""] + [os.path.dirname(file)]
+    if setup["packages"] is not None:
+        sys.path.append(setup["packages"])
     vars(sys.modules["__main__"]).pop("__file__", None)
     for descriptor in (3, 4):
         os.set_inheritable(descriptor, False)
@@ -126,6 +131,8 @@ def host():
         loaded = load()
     except BaseException as error:
         loaded = {"failed": failure_of(error), "message": words(error)}
+        if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str) and error.name:
+            loaded["missing"] = error.name.partition(".")[0]
     flush()
     say(loaded)
     while True:

@@ -1,10 +1,14 @@
 /** The core lock of this machine as a service. */
 import { Effect, type FileSystem, Layer, type Path, Semaphore } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import { CoreLock, coreLockPlace, type QuarantineReport } from "../domain/index.ts"
-import { followLock, protectionOf, readLock } from "./LockFile.ts"
+import { CoreLock, coreLockPlace, InstallRefused, type QuarantineReport } from "../domain/index.ts"
+import { DurableFiles } from "../storage/index.ts"
+import { followLock, protectionOf, readLock, writeLock } from "./LockFile.ts"
 import { installPlan, planInstall, recoverInstall } from "./PythonInstall.ts"
+import { lockPython } from "./PythonLock.ts"
 import { quarantineCopies, scanPythonTree } from "./PythonTree.ts"
+
+const GENERATE_DEADLINE_S = 60
 
 /** `file`: of which lock. */
 export const coreLockLayerOf = (file: string) =>
@@ -17,6 +21,22 @@ export const coreLockLayerOf = (file: string) =>
       const fresh = Effect.provide(readLock(file), world)
       // An install and a scan of one directory would take each other's renames apart.
       const alone = (yield* Semaphore.make(1)).withPermits(1)
+
+      const generate = Effect.fn("CoreLock.generate")((python: string) =>
+        Effect.gen(function* () {
+          if ((yield* fresh)._tag !== "missing") return
+          const made = lockPython({ python, compat: false, deadlineSeconds: GENERATE_DEADLINE_S })
+          yield* writeLock(
+            file,
+            Effect.map(made, ({ lock }) => lock)
+          )
+        }).pipe(
+          Effect.mapError(({ message }) => new InstallRefused({ verdict: "lock_unreadable", conflicts: [], message })),
+          Effect.provide(DurableFiles.layer),
+          Effect.provide(world),
+          alone
+        )
+      )
 
       const plan = Effect.fn("CoreLock.plan")((request: CoreLockRequest) =>
         Effect.flatMap(fresh, (known) => planInstall(known, request)).pipe(Effect.provide(world))
@@ -44,7 +64,7 @@ export const coreLockLayerOf = (file: string) =>
           )
       )
 
-      return CoreLock.of({ state, plan, install, quarantine })
+      return CoreLock.of({ state, generate, plan, install, quarantine })
     })
   )
 

@@ -7,7 +7,8 @@ import {
   formatProblem,
   type LockedDistribution,
   missingCoreLock,
-  parseStrictJson
+  parseStrictJson,
+  generateLock
 } from "../domain/index.ts"
 import { DurableFiles } from "../storage/index.ts"
 import { canonicalName, compareText, firstPart, isDistributionName, moduleOfName } from "./PythonNames.ts"
@@ -51,7 +52,7 @@ const stampOf = ({ dev, ino, mode, mtime, size }: FileSystem.File.Info): string 
 const unreadable = (file: string, why: string): CoreLockState => ({
   _tag: "unreadable",
   path: file,
-  message: `The core lock ${file} cannot be used: it ${why}. Generate it again: holdfast core-lock generate`
+  message: `The core lock ${file} cannot be used: it ${why}. Generate it again: ${generateLock(file)}`
 })
 
 const notRead = (file: string) => (error: PlatformError) =>

@@ -9,7 +9,8 @@ import {
   type InstallPlan,
   InstallRefused,
   type InstallRequest,
-  type LockedDistribution
+  type LockedDistribution,
+  generateLock
 } from "../domain/index.ts"
 import { type Edge, conflictOf, diagnose, rootEdges } from "./Diagnosis.ts"
 import { constraintsOf, protectionOf } from "./LockFile.ts"
@@ -62,7 +63,7 @@ export const planInstall = Effect.fn("boundary.planInstall")(function* (state: C
     return yield* refuse(
       "lock_stale",
       `The core lock ${lockPath} is not of what ${request.python} has: ${some(stale)}. Generate it again: ` +
-        "holdfast core-lock generate"
+        generateLock(lockPath, request.python)
     )
   }
 

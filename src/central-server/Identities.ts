@@ -1,8 +1,8 @@
 /** Gateways' identities: JWTs signed with this central's Ed25519 key. */
-import { Clock, Context, DateTime, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Clock, Context, DateTime, Effect, Layer, Option, Predicate, Redacted, Schema } from "effect"
 import * as Jose from "jose"
 import type { IdentityResponse } from "../domain/index.ts"
-import type { DatabaseError } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
 import { CredentialRefused } from "./Refused.ts"
 import { Settings } from "./Settings.ts"
 
@@ -20,10 +20,20 @@ export const DEFAULT_IDENTITY_POLICY: IdentityPolicy = {
   refreshGraceSeconds: 365 * 86_400
 }
 
-/** What an authentic JWT says. `exp` in Unix seconds. */
+/** A gateway, and what it joined by. */
+export interface KnownGateway {
+  readonly id: string
+  readonly config: string
+  readonly tokenId: string
+}
+
+/** What an authentic JWT says. `exp` and `iat` in Unix seconds. */
 export interface VerifiedIdentity {
   readonly gatewayId: string
   readonly exp: number
+  readonly iat: number
+  /** From what the gateway can be known again by a central that has lost it; absent in those of old versions. */
+  readonly gateway: Option.Option<KnownGateway>
 }
 
 /** The signing key that is stored cannot be used. */
@@ -35,7 +45,7 @@ export class SigningKeyUnusable extends Schema.TaggedError<SigningKeyUnusable>()
 export class Identities extends Context.Service<
   Identities,
   {
-    readonly issue: (gatewayId: string) => Effect.Effect<IdentityResponse>
+    readonly issue: (gateway: KnownGateway) => Effect.Effect<IdentityResponse>
     /** Checks signature and expiry; with `forRefresh` the grace counts. */
     readonly verify: (
       jwt: Redacted.Redacted<string>,
@@ -49,12 +59,12 @@ export class Identities extends Context.Service<
       Effect.gen(function* () {
         const { privateKey, publicKey } = yield* loadKeys
         return Identities.of({
-          issue: Effect.fn("Identities.issue")(function* (gatewayId) {
+          issue: Effect.fn("Identities.issue")(function* ({ config, id, tokenId }) {
             const issued = Math.floor((yield* Clock.currentTimeMillis) / 1000)
             const expires_at = issued + policy.lifetimeSeconds
-            const jwt = new Jose.SignJWT()
+            const jwt = new Jose.SignJWT({ [CONFIG_CLAIM]: config, [TOKEN_CLAIM]: tokenId })
               .setProtectedHeader({ alg: ALGORITHM, typ: "JWT" })
-              .setSubject(gatewayId)
+              .setSubject(id)
               .setIssuedAt(issued)
               .setExpirationTime(expires_at)
             return { jwt: yield* Effect.promise(() => jwt.sign(privateKey)), expires_at }
@@ -71,7 +81,12 @@ export class Identities extends Context.Service<
                 }),
               catch: refusal
             })
-            return { gatewayId: payload.sub ?? "", exp: payload.exp ?? 0 }
+            const { exp = 0, iat = 0, sub = "", [CONFIG_CLAIM]: config, [TOKEN_CLAIM]: tokenId } = payload
+            const gateway =
+              Predicate.isString(config) && Predicate.isString(tokenId)
+                ? Option.some({ id: sub, config, tokenId })
+                : Option.none()
+            return { gatewayId: sub, exp, iat, gateway }
           })
         })
       })
@@ -79,6 +94,10 @@ export class Identities extends Context.Service<
 }
 
 const ALGORITHM = "EdDSA"
+
+/** Private claims: the config's name, and the id of the policy token. */
+const CONFIG_CLAIM = "holdfast_config"
+const TOKEN_CLAIM = "holdfast_token"
 
 const KeyPair = Schema.fromJsonString(
   Schema.Struct({

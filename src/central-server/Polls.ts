@@ -1,17 +1,13 @@
 /** What a poll needs, remembered: an unchanged answer costs no document read, no signature check and no write. */
-import { Clock, Context, Effect, Latch, Layer, Option, Redacted } from "effect"
-import { sha256Hex } from "../storage/index.ts"
+import { Clock, Context, Deferred, Effect, Exit, Latch, Layer, Option, Redacted } from "effect"
+import type { StatusReport } from "../domain/index.ts"
+import { namesTag } from "../http/index.ts"
 import { ConfigStore } from "./ConfigStore.ts"
-import { Database, type DatabaseError } from "./Database.ts"
-import { Gateways, type Sighting, type Standing } from "./Gateways.ts"
-import { Identities, type VerifiedIdentity } from "./Identities.ts"
+import { Database } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
+import { type Admission, Gateways, type Reported, type Sighting } from "./Gateways.ts"
+import { Identities, type KnownGateway, type VerifiedIdentity } from "./Identities.ts"
 import { CredentialRefused } from "./Refused.ts"
-
-/** A gateway whose credential was accepted. */
-export interface KnownGateway {
-  readonly id: string
-  readonly config: string
-}
 
 /** The memory of the server's polls. Valid while nothing was written, by whichever process. */
 export class Polls extends Context.Service<
@@ -21,12 +17,22 @@ export class Polls extends Context.Service<
     readonly authenticate: (
       jwt: Redacted.Redacted<string>
     ) => Effect.Effect<KnownGateway, CredentialRefused | DatabaseError>
-    /** Whether a gateway is (still) welcome. */
-    readonly admit: (gatewayId: string) => Effect.Effect<KnownGateway, CredentialRefused | DatabaseError>
+    /**
+     * Whether the gateway of an authentic identity is (still) welcome. One that was lost with what a restored backup did
+     * not have is put back.
+     */
+    readonly admit: (identity: VerifiedIdentity) => Effect.Effect<KnownGateway, CredentialRefused | DatabaseError>
     /** The newest etag of a config name. */
     readonly etag: (config: string) => Effect.Effect<Option.Option<string>, DatabaseError>
     /** Notes a poll; it is stored within two seconds, and at the end of the scope. */
     readonly sight: (sighting: Sighting) => Effect.Effect<void>
+    /**
+     * The etag that a poll with these headers is answered 304 with, when all that it takes is remembered; the poll is noted
+     * then. Undefined says nothing: ask the others. No effect, for one would cost more than the answer.
+     */
+    readonly unchanged: (authorization: string | undefined, ifNoneMatch: string | undefined) => string | undefined
+    /** Stores a report, after the poll of the same gateway that is noted. */
+    readonly report: (gatewayId: string, status: StatusReport) => Effect.Effect<void, DatabaseError>
   }
 >()("holdfast/central-server/Polls") {
   static readonly layer = Layer.effect(
@@ -37,8 +43,14 @@ export class Polls extends Context.Service<
       const gateways = yield* Gateways
       const identities = yield* Identities
 
+      const clock = yield* Clock.Clock
+      const context = yield* Effect.context<never>()
+      const { hash } = globalThis.process.getBuiltinModule("node:crypto")
+      // What is remembered of an identity: enough to know it, not enough to use it.
+      const keyOf = (jwt: string): string => hash("sha256", jwt, "base64")
+
       const verified = new Map<string, VerifiedIdentity>()
-      const standings = new Map<string, Option.Option<Standing>>()
+      const admissions = new Map<string, Option.Option<Admission>>()
       const etags = new Map<string, Option.Option<string>>()
       let validFor = ""
 
@@ -50,7 +62,7 @@ export class Polls extends Context.Service<
       ) {
         const version = yield* database.version
         if (version !== validFor) {
-          standings.clear()
+          admissions.clear()
           etags.clear()
           validFor = version
         }
@@ -62,7 +74,7 @@ export class Polls extends Context.Service<
       })
 
       const verify = Effect.fnUntraced(function* (jwt: Redacted.Redacted<string>) {
-        const key = yield* sha256Hex(new TextEncoder().encode(Redacted.value(jwt)))
+        const key = keyOf(Redacted.value(jwt))
         const known = verified.get(key)
         if (known !== undefined && known.exp * 1000 > (yield* Clock.currentTimeMillis)) return known
         const identity = yield* identities.verify(jwt, { forRefresh: false })
@@ -70,25 +82,61 @@ export class Polls extends Context.Service<
         return identity
       })
 
-      const admit = Effect.fn("Polls.admit")(function* (id: string) {
-        const standing = yield* recall(standings, id, gateways.standing)
-        if (Option.isNone(standing)) return yield* gatewayUnknown
-        if (standing.value.revoked) return yield* gatewayRevoked
-        return { id, config: standing.value.config }
+      const admit = Effect.fn("Polls.admit")(function* ({ gateway, gatewayId, iat }: VerifiedIdentity) {
+        const admission = yield* recall(admissions, gatewayId, gateways.admission)
+        if (Option.isSome(admission)) {
+          return admission.value.revoked ? yield* gatewayRevoked : admission.value.gateway
+        }
+        if (Option.isNone(gateway) || !(yield* gateways.adopt(gateway.value, iat * 1000))) return yield* gatewayUnknown
+        yield* Effect.logInfo("a gateway of the lost time is known again", { gateway: gatewayId })
+        return gateway.value
       })
 
       const authenticate = Effect.fn("Polls.authenticate")((jwt: Redacted.Redacted<string>) =>
-        Effect.flatMap(verify(jwt), ({ gatewayId }) => admit(gatewayId))
+        Effect.flatMap(verify(jwt), admit)
       )
 
       const etag = Effect.fn("Polls.etag")((config: string) => recall(etags, config, store.etag))
 
+      // Asked once for all the polls that one turn of the event loop brings: whoever learnt of a change before he polled
+      // comes in a later one.
+      let isAsked = false
+      let isValid = false
+      const isCurrent = (): boolean => {
+        if (isAsked) return isValid
+        isAsked = true
+        globalThis.setImmediate(() => {
+          isAsked = false
+        })
+        isValid = Exit.match(Effect.runSyncExitWith(context)(database.version), {
+          onFailure: () => false,
+          onSuccess: (version) => version === validFor
+        })
+        return isValid
+      }
+
       const sightings = new Map<string, Sighting>()
       const someSeen = yield* Latch.make()
+      const sight = (sighting: Sighting): void => {
+        sightings.set(sighting.gatewayId, sighting)
+        someSeen.openUnsafe()
+      }
+      // What could not be stored is stored with the next one, unless the gateway has polled since.
+      const record = (
+        seen: ReadonlyArray<Sighting>,
+        reports: ReadonlyArray<Reported>,
+        options: { readonly patient: boolean }
+      ) =>
+        Effect.tapError(gateways.record({ sightings: seen, reports }, options), () =>
+          Effect.sync(() => {
+            for (const each of seen) if (!sightings.has(each.gatewayId)) sightings.set(each.gatewayId, each)
+          })
+        )
       const flush = Effect.suspend(() => {
         const seen = [...sightings.values()]
         sightings.clear()
-        return gateways.recordSightings(seen)
+        // Waiting for another process, it might come after what is reported meanwhile.
+        return record(seen, [], { patient: false })
       }).pipe(Effect.catch((error) => Effect.logWarning(`polls were not recorded: ${error.message}`)))
       yield* Effect.addFinalizer(() => flush)
       // A latch and not a schedule: a central that nobody polls sleeps.
@@ -100,19 +148,67 @@ export class Polls extends Context.Service<
         Effect.forkScoped
       )
 
+      // A fleet that gets a revision reports at one moment: what comes in one turn of the event loop, and so while another
+      // transaction was written, is one transaction, with the noted polls of the same gateways before it. Each is answered
+      // when it is on the disk.
+      const waiting: Array<Reported & { readonly stored: Deferred.Deferred<void, DatabaseError> }> = []
+      const someReported = yield* Latch.make()
+      const storeReports = Effect.suspend(() => {
+        const reports = waiting.splice(0, REPORTS_AT_ONCE)
+        const seen = reports.flatMap(({ gatewayId }) => sightings.get(gatewayId) ?? [])
+        for (const { gatewayId } of seen) sightings.delete(gatewayId)
+        return Effect.flatMap(Effect.exit(record([...new Set(seen)], reports, { patient: true })), (exit) =>
+          Effect.forEach(reports, ({ stored }) => Deferred.done(stored, exit), { discard: true })
+        )
+      })
+      yield* someReported.await.pipe(
+        Effect.andThen(nextTurn),
+        Effect.andThen(someReported.close),
+        Effect.andThen(Effect.whileLoop({ while: () => waiting.length > 0, body: () => storeReports, step: () => {} })),
+        Effect.forever,
+        Effect.forkScoped
+      )
+
       return Polls.of({
         authenticate,
         admit,
         etag,
-        sight: (sighting) =>
-          Effect.suspend(() => {
-            sightings.set(sighting.gatewayId, sighting)
-            return Effect.asVoid(someSeen.open)
-          })
+        sight: (sighting) => Effect.sync(() => sight(sighting)),
+        unchanged: (authorization, ifNoneMatch) => {
+          if (ifNoneMatch === undefined || authorization?.startsWith(BEARER) !== true || !isCurrent()) return undefined
+          const identity = verified.get(keyOf(authorization.slice(BEARER.length)))
+          const at = clock.currentTimeMillisUnsafe()
+          if (identity === undefined || identity.exp * 1000 <= at) return undefined
+          const admission = Option.getOrUndefined(admissions.get(identity.gatewayId) ?? Option.none())
+          if (admission === undefined || admission.revoked) return undefined
+          const etag = Option.getOrUndefined(etags.get(admission.gateway.config) ?? Option.none())
+          if (etag === undefined || !namesTag(ifNoneMatch, etag)) return undefined
+          sight({ gatewayId: identity.gatewayId, at, runningEtag: ifNoneMatch.slice(0, MAX_ETAG_LENGTH) })
+          return etag
+        },
+        report: Effect.fn("Polls.report")(function* (gatewayId, status) {
+          const stored = yield* Deferred.make<void, DatabaseError>()
+          waiting.push({ gatewayId, at: yield* Clock.currentTimeMillis, status, stored })
+          yield* someReported.open
+          yield* Deferred.await(stored)
+        })
       })
     })
   )
 }
+
+/** What is kept of the etag that a gateway says it runs, in characters. */
+export const MAX_ETAG_LENGTH = 256
+
+const BEARER = "Bearer "
+
+/** When what has arrived by now has been looked at. */
+const nextTurn = Effect.callback<void>((resume) => {
+  globalThis.setImmediate(() => resume(Effect.void))
+})
+
+/** So many reports in one transaction, at most: nothing else happens meanwhile. */
+const REPORTS_AT_ONCE = 256
 
 /** Entries of each memory; the oldest is forgotten first, and only costs its next poll a little more. */
 const CAPACITY = 100_000

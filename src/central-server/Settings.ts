@@ -1,9 +1,10 @@
-/** Single values of a central: its external URL, its signing key. */
+/** Single values of a central: its external URL, its signing key; in a backup, when it was made. */
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import { Database, type DatabaseError } from "./Database.ts"
+import { Database } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
 
 /** What a setting may be called. */
-export type SettingName = "external_url" | "signing_key"
+export type SettingName = "external_url" | "signing_key" | "backed_up_at"
 
 /** Central's settings. */
 export class Settings extends Context.Service<
@@ -33,6 +34,7 @@ export class Settings extends Context.Service<
         )
       )
       const initialise = Effect.fn("Settings.initialise")(function* (name: SettingName, value: string) {
+        yield* database.sound("settings")
         yield* database.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", name, value)
         return Option.getOrElse(yield* get(name), () => value)
       })

@@ -1,21 +1,14 @@
 /** Policy tokens: multi-use join secrets, each bound to a config name. Only their SHA-256 is stored. */
-import { Clock, Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
+import { isoTime, type TokenView } from "../domain/index.ts"
 import { equalDigests } from "../http/index.ts"
 import { sha256Hex } from "../storage/index.ts"
 import { checkName } from "./ConfigStore.ts"
-import { Database, type DatabaseError } from "./Database.ts"
+import { Database } from "./Database.ts"
+import type { DatabaseError } from "./DatabaseError.ts"
 import { AdminRefused, CredentialRefused } from "./Refused.ts"
-
-/** A token as an admin sees it. Times are ISO 8601. */
-export interface TokenInfo {
-  readonly id: string
-  readonly config: string
-  readonly created_at: string
-  readonly expires_at: string | null
-  readonly revoked_at: string | null
-}
 
 /** Policy tokens. */
 export class Tokens extends Context.Service<
@@ -29,7 +22,7 @@ export class Tokens extends Context.Service<
       { readonly id: string; readonly token: Redacted.Redacted<string> },
       AdminRefused | DatabaseError
     >
-    readonly list: Effect.Effect<ReadonlyArray<TokenInfo>, DatabaseError>
+    readonly list: Effect.Effect<ReadonlyArray<TokenView>, DatabaseError>
     /** Ends a token. Gateways that joined with it stay. */
     readonly revoke: (id: string) => Effect.Effect<void, AdminRefused | DatabaseError>
     /** What a token admits to. */
@@ -50,7 +43,10 @@ export class Tokens extends Context.Service<
         create: Effect.fn("Tokens.create")(function* ({ config, expiresInSeconds }) {
           yield* checkName(config)
           if (expiresInSeconds !== undefined && !(expiresInSeconds > 0 && expiresInSeconds <= MAX_LIFE_SECONDS)) {
-            return yield* new AdminRefused({ message: "A token lives between 1 second and 100 years." })
+            return yield* new AdminRefused({
+              reason: "invalid",
+              message: "A token lives between 1 second and 100 years."
+            })
           }
           const now = yield* Clock.currentTimeMillis
           const id = yield* secret("tok_", 9)
@@ -65,13 +61,14 @@ export class Tokens extends Context.Service<
           )
           return { id, token }
         }),
-        list: Effect.map(database.query(Row, "SELECT * FROM tokens ORDER BY created_at, id"), (rows) =>
-          rows.map(({ config, created_at, expires_at, id, revoked_at }) => ({
+        list: Effect.map(database.query(ListedRow, LIST), (rows) =>
+          rows.map(({ config, created_at, expires_at, gateways, id, revoked_at }) => ({
             id,
             config,
-            created_at: isoOf(created_at),
-            expires_at: expires_at === null ? null : isoOf(expires_at),
-            revoked_at: revoked_at === null ? null : isoOf(revoked_at)
+            created_at: isoTime(created_at),
+            expires_at: isoOrNull(expires_at),
+            revoked_at: isoOrNull(revoked_at),
+            gateways
           }))
         ),
         revoke: Effect.fn("Tokens.revoke")(function* (id) {
@@ -82,14 +79,20 @@ export class Tokens extends Context.Service<
             id
           )
           if (changed === 0) {
-            return yield* new AdminRefused({ message: "There is no token with this id: `token list` shows them." })
+            return yield* new AdminRefused({
+              reason: "not_found",
+              message: "There is no token with this id: `central token list` shows them."
+            })
           }
         }),
         admit: Effect.fn("Tokens.admit")(function* (token) {
           const hash = yield* hashOf(token)
           const rows = yield* database.query(Row, "SELECT * FROM tokens WHERE hash = ?", hash)
           const row = rows.find((candidate) => equalDigests(candidate.hash, hash))
-          if (row === undefined) return yield* refused("token_unknown", "is not known to this central")
+          if (row === undefined) {
+            yield* database.sound("tokens")
+            return yield* refused("token_unknown", "is not known to this central")
+          }
           if (row.revoked_at !== null) return yield* refused("token_revoked", "was revoked")
           if (row.expires_at !== null && row.expires_at <= (yield* Clock.currentTimeMillis)) {
             return yield* refused("token_expired", "has expired")
@@ -112,8 +115,14 @@ const Row = Schema.Struct({
   revoked_at: Schema.NullOr(Schema.Int)
 })
 
-/** A stored time (Unix milliseconds) as ISO 8601. */
-export const isoOf = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis))
+const ListedRow = Schema.Struct({ ...Row.fields, gateways: Schema.Int })
+
+const LIST = `
+SELECT tokens.*, count(gateways.id) AS gateways FROM tokens LEFT JOIN gateways ON gateways.token_id = tokens.id
+GROUP BY tokens.id ORDER BY tokens.created_at, tokens.id`
+
+/** A stored time that may not have come. */
+export const isoOrNull = (millis: number | null): string | null => (millis === null ? null : isoTime(millis))
 
 const hashOf = (token: Redacted.Redacted<string>) => sha256Hex(new TextEncoder().encode(Redacted.value(token)))
 

@@ -15,7 +15,7 @@ export class CentralUnreachable extends Schema.TaggedError<CentralUnreachable>()
 /** A body of more than 1 MiB is null: no document is larger. */
 export type CentralAnswer = OutgoingAnswer
 
-export interface CentralRequest extends Pick<OutgoingRequest, "method" | "url" | "headers" | "json"> {
+export interface CentralRequest extends Pick<OutgoingRequest, "method" | "url" | "headers" | "json" | "bytes"> {
   readonly bearer?: Redacted.Redacted<string>
 }
 

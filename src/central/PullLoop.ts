@@ -5,7 +5,7 @@
  */
 import { Clock, Context, Effect, Layer, Option, Random, type Redacted, Result, Schema } from "effect"
 import type { ConfigPull, PollAnswer, PollAnswerKind } from "../../machines/index.ts"
-import { ConfigControl, MAX_DOCUMENT_BYTES, parseRetryAfter, routeUrl, Version } from "../domain/index.ts"
+import { ConfigControl, MAX_DOCUMENT_BYTES, parseRetryAfter, routeUrl, Version, Workload } from "../domain/index.ts"
 import type { Handlers } from "../statechart/index.ts"
 import { type CentralAnswer, CentralHttp, describeAnswer } from "./CentralHttp.ts"
 import { Identity } from "./Identity.ts"
@@ -24,6 +24,7 @@ export class PullLoop extends Context.Service<
       const identity = yield* Identity
       const config = yield* ConfigControl
       const version = yield* Version
+      const counts = yield* Workload
 
       const answered = Effect.fnUntraced(function* (
         kind: PollAnswerKind,
@@ -116,8 +117,7 @@ export class PullLoop extends Context.Service<
               remote_config: yield* config.remoteConfig,
               version,
               platform: `${globalThis.process.platform}-${globalThis.process.arch}`,
-              agents: 0,
-              runs: 0
+              ...(yield* counts)
             }
           })
           if (answer.status === 404 || answer.status === 405) return { supported: false }

@@ -1,10 +1,17 @@
 /** `holdfast central config`. */
-import { Effect } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { administer, administerExisting, dataFlag, jsonFlag } from "./CentralData.ts"
+import { Effect, Option } from "effect"
+import { Argument, Command } from "effect/cli"
+import {
+  administer,
+  administerExisting,
+  dataFlag,
+  forceFlag,
+  ifMatchFlag,
+  jsonFlag,
+  nameArgument
+} from "./CentralData.ts"
+import { diffCommand, historyCommand, rollbackCommand } from "./CentralHistoryCommand.ts"
 import { note, plain, print, printBytes, printJson, readInput, table } from "./Output.ts"
-
-const nameArgument = Argument.String("name").pipe(Argument.withDescription("The config's name"))
 
 const putCommand = Command.make(
   "put",
@@ -12,18 +19,17 @@ const putCommand = Command.make(
     name: nameArgument,
     file: Argument.String("file").pipe(Argument.withDescription("The document; - is standard input")),
     data: dataFlag,
-    force: Flag.Boolean("force").pipe(
-      Flag.withDescription("Save it against every objection; what may happen is printed"),
-      Flag.withDefault(false)
-    ),
+    force: forceFlag,
+    ifMatch: ifMatchFlag,
     json: jsonFlag
   },
-  Effect.fnUntraced(function* ({ data, file, force, json, name }) {
+  Effect.fnUntraced(function* ({ data, file, force, ifMatch, json, name }) {
     const bytes = yield* readInput(file, "The document")
-    const { etag, warnings } = yield* administer(data, (admin) => admin.putConfig(name, bytes, { force }))
+    const options = { force, expect: Option.getOrUndefined(ifMatch) }
+    const { etag, seq, warnings } = yield* administer(data, (admin) => admin.putConfig(name, bytes, options))
     for (const warning of warnings) yield* note(`warning: ${plain(warning)}`)
-    if (json) return yield* printJson({ etag })
-    yield* print(`${plain(name)} is now revision ${etag}.`)
+    if (json) return yield* printJson({ etag, seq })
+    yield* print(`${plain(name)} is now revision ${seq}, ${etag}.`)
   })
 ).pipe(
   Command.withDescription("Save a document as the new revision of a config; every machine of that config gets it."),
@@ -33,17 +39,27 @@ const putCommand = Command.make(
   ])
 )
 
+const revisionArgument = Argument.Int("revision").pipe(
+  Argument.withDescription("The revision's number; else the newest"),
+  Argument.optional
+)
+
 const getCommand = Command.make(
   "get",
-  { name: nameArgument, data: dataFlag },
-  Effect.fnUntraced(function* ({ data, name }) {
-    const { bytes, etag } = yield* administerExisting(data, (admin) => admin.getConfig(name))
+  { name: nameArgument, revision: revisionArgument, data: dataFlag },
+  Effect.fnUntraced(function* ({ data, name, revision }) {
+    const { bytes, etag, seq } = yield* administerExisting(data, (admin) =>
+      Option.isSome(revision) ? admin.revision(name, revision.value) : admin.getConfig(name)
+    )
     yield* printBytes(bytes)
-    yield* note(`revision ${etag}`)
+    yield* note(`revision ${seq}, ${etag}`)
   })
 ).pipe(
-  Command.withDescription("Print the newest document of a config, byte for byte."),
-  Command.withExamples([{ command: "holdfast central config get fleet --data DIR > fleet.json" }])
+  Command.withDescription("Print a document of a config, byte for byte: the newest, unless a revision is named."),
+  Command.withExamples([
+    { command: "holdfast central config get fleet --data DIR > fleet.json" },
+    { command: "holdfast central config get fleet 7 --data DIR", description: "As history numbers them" }
+  ])
 )
 
 const listCommand = Command.make(
@@ -71,8 +87,8 @@ const listCommand = Command.make(
   Command.withExamples([{ command: "holdfast central config list --data DIR" }])
 )
 
-/** The parent of `central config put`, `get` and `list`. */
+/** The parent of `central config put`, `get`, `list`, `history`, `diff` and `rollback`. */
 export const configCommand = Command.make("config").pipe(
   Command.withDescription("The documents that central serves."),
-  Command.withSubcommands([putCommand, getCommand, listCommand])
+  Command.withSubcommands([putCommand, getCommand, listCommand, historyCommand, diffCommand, rollbackCommand])
 )

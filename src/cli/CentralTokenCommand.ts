@@ -1,7 +1,8 @@
 /** `holdfast central token`. */
-import { Effect, Redacted } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { administer, administerExisting, dataFlag, jsonFlag } from "./CentralData.ts"
+import { UsageError } from "./Failures.ts"
 import { note, plain, print, printJson, table } from "./Output.ts"
 
 const createCommand = Command.make(
@@ -12,18 +13,35 @@ const createCommand = Command.make(
       Flag.withMetavar("<name>"),
       Flag.withDescription("The config that machines get which join with this token")
     ),
+    expires: Flag.String("expires").pipe(
+      Flag.withMetavar("<duration>"),
+      Flag.withDescription("How long machines may join with it, such as 12h or 30d; else until it is revoked"),
+      Flag.optional
+    ),
     json: jsonFlag
   },
-  Effect.fnUntraced(function* ({ config, data, json }) {
-    const { id, token } = yield* administer(data, (admin) => admin.createToken({ config }))
+  Effect.fnUntraced(function* ({ config, data, expires, json }) {
+    const expiresInSeconds = Option.isNone(expires) ? undefined : yield* secondsOf(expires.value)
+    const { id, token } = yield* administer(data, (admin) => admin.createToken({ config, expiresInSeconds }))
     if (json) return yield* printJson({ id, token: Redacted.value(token) })
     yield* print(Redacted.value(token))
     yield* note(`Token ${id} for the config ${plain(config)}. It cannot be shown again; keep it like a password.`)
   })
 ).pipe(
   Command.withDescription("Make a policy token: what machines join with."),
-  Command.withExamples([{ command: "holdfast central token create --data DIR --config fleet > token.txt" }])
+  Command.withExamples([
+    { command: "holdfast central token create --data DIR --config fleet > token.txt" },
+    { command: "holdfast central token create --data DIR --config fleet --expires 12h" }
+  ])
 )
+
+const secondsOf = (text: string): Effect.Effect<number, UsageError> => {
+  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
+  const seconds = Number(amount) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[unit ?? ""] ?? Number.NaN)
+  return Number.isFinite(seconds)
+    ? Effect.succeed(seconds)
+    : Effect.fail(new UsageError({ message: `--expires ${text} is no duration: write it like 90m, 12h or 30d.` }))
+}
 
 const listCommand = Command.make(
   "list",
@@ -34,13 +52,14 @@ const listCommand = Command.make(
     if (tokens.length === 0) return yield* note("There are no tokens yet: holdfast central token create")
     yield* print(
       table([
-        ["ID", "CONFIG", "CREATED", "EXPIRES", "REVOKED"],
-        ...tokens.map(({ config, created_at, expires_at, id, revoked_at }) => [
+        ["ID", "CONFIG", "CREATED", "EXPIRES", "REVOKED", "GATEWAYS"],
+        ...tokens.map(({ config, created_at, expires_at, gateways, id, revoked_at }) => [
           id,
           plain(config),
           created_at,
           expires_at ?? "never",
-          revoked_at ?? "no"
+          revoked_at ?? "no",
+          String(gateways)
         ])
       ])
     )

@@ -6,7 +6,7 @@ import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import { Version } from "../domain/index.ts"
 import { loadCommands } from "./Commands.ts"
 import { toExitCode } from "./ExitCode.ts"
-import { OrderlyEnd } from "./OrderlyEnd.ts"
+import { OrderlyEnd, orderlyEnd } from "./OrderlyEnd.ts"
 import { presenterLayer } from "./Presenter.ts"
 
 const cliLayer = Layer.mergeAll(
@@ -39,13 +39,9 @@ export const cli = (argv: ReadonlyArray<string>) =>
 /** Runs one command line as this process. */
 export const main = (argv: ReadonlyArray<string>): void => {
   const interrupted = MutableRef.make(130)
-  const expected = Effect.sync(() => {
-    MutableRef.set(interrupted, 0)
-    // A terminal that closes ends what runs in it in order as well.
-    globalThis.process.once("SIGHUP", () => globalThis.process.kill(globalThis.process.pid, "SIGTERM"))
-  })
+  const end = orderlyEnd(() => MutableRef.set(interrupted, 0))
   cli(argv).pipe(
-    Effect.provideService(OrderlyEnd, { expected }),
+    Effect.provideService(OrderlyEnd, end),
     Effect.provide(NodeServices.layer),
     NodeRuntime.runMain({
       disableErrorReporting: true,

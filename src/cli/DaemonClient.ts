@@ -25,6 +25,9 @@ const FETCH_PATIENCE = Duration.minutes(10)
 /** How long it may take where it asks the model provider first. */
 const PROVIDER_PATIENCE = Duration.seconds(120)
 
+/** How long it may be silent in a stream, in which it says every 15 seconds that it lives. */
+const STREAM_PATIENCE = Duration.seconds(60)
+
 /** Nobody listens where the daemon said it would: it is gone. */
 export class DaemonGone extends Schema.TaggedError<DaemonGone>()("DaemonGone", { message: Schema.String }) {}
 
@@ -37,6 +40,14 @@ export class DaemonUnresponsive extends Schema.TaggedError<DaemonUnresponsive>()
 export interface RestartWish {
   readonly normal?: boolean
   readonly reason?: "operator" | "joined"
+}
+
+/** What a model is asked, and what was said before. */
+export interface ChatQuestion {
+  readonly question: string
+  readonly history: ReadonlyArray<{ readonly role: "user" | "assistant"; readonly content: string }>
+  /** Null begins a session. */
+  readonly session: string | null
 }
 
 type Asked<A> = Effect.Effect<A, DaemonGone | DaemonUnresponsive>
@@ -76,6 +87,11 @@ export class DaemonClient extends Context.Service<
       daemon: LiveDaemon,
       id: string,
       options: { readonly from: number; readonly follow: boolean }
+    ) => Stream.Stream<Uint8Array, DaemonGone | DaemonUnresponsive>
+    /** One turn of a conversation, as events. Who leaves ends it. */
+    readonly chat: (
+      daemon: LiveDaemon,
+      question: ChatQuestion
     ) => Stream.Stream<Uint8Array, DaemonGone | DaemonUnresponsive>
   }
 >()("holdfast/cli/DaemonClient") {
@@ -176,6 +192,18 @@ export class DaemonClient extends Context.Service<
               const response = yield* follow ? Effect.andThen(token, patient) : reach(daemon, request)
               if (response.status !== 200) return yield* refused(response.status, yield* textOf(daemon, response))
               return Stream.mapError(response.stream, () => gone(daemon))
+            })
+          ),
+        chat: (daemon, { history, question, session }) =>
+          Stream.unwrap(
+            Effect.gen(function* () {
+              const body = { user_input: question, conversation_history: history, session_id: session }
+              const response = yield* reach(daemon, post("/chat/stream", body), PROVIDER_PATIENCE)
+              if (response.status !== 200) return yield* refused(response.status, yield* textOf(daemon, response))
+              return response.stream.pipe(
+                Stream.mapError(() => gone(daemon)),
+                Stream.timeoutOrElse({ duration: STREAM_PATIENCE, orElse: () => Stream.fail(silent(daemon)) })
+              )
             })
           )
       })

@@ -25,7 +25,7 @@ const flags = {
   ),
   noDaemon: Flag.Boolean("no-daemon").pipe(
     Flag.withoutNegation,
-    Flag.withDescription("Write the joining intent, and leave the daemon alone"),
+    Flag.withDescription("Write the joining intent, and neither install nor restart the daemon"),
     Flag.withDefault(false)
   ),
   dryRun: Flag.Boolean("dry-run").pipe(
@@ -78,7 +78,7 @@ interface JoinReport {
   readonly replaces: { readonly url: string | null; readonly etag: string | null } | null
   /** The intent that was written. */
   readonly intent: string | null
-  readonly daemon: "restarting" | "stopped" | "not asked"
+  readonly daemon: "restarting" | "installed" | "stopped" | "not asked"
   /** The first revision of the fleet that runs, with its quotes. */
   readonly revision: string | null
   readonly message: string
@@ -88,6 +88,16 @@ interface JoinOptions {
   readonly dryRun: boolean
   readonly noDaemon: boolean
 }
+
+/** What a join does about the daemon once the intent is written. */
+const whatThen = Effect.fnUntraced(function* (daemon: Option.Option<LiveDaemon>) {
+  if (Option.isSome(daemon)) return `Then it would have the daemon (pid ${daemon.value.pid}) restart into it.`
+  const { nameForJoin } = yield* Effect.promise(() => import("./DaemonForJoin.ts"))
+  const name = yield* nameForJoin
+  return name === null
+    ? "No service manager is here, so starting the daemon would be yours."
+    : `Then it would install and start the service ${name}: holdfast daemon install --dry-run shows how.`
+})
 
 const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: JoinOptions) {
   const home = yield* Home
@@ -115,7 +125,10 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
     return { ...report, message: `This machine is already joined to ${wanted.url}.${pending}` }
   }
   const what = replaces === null ? "" : replacement(replaces)
-  if (dryRun) return { ...report, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.` }
+  if (dryRun) {
+    const then = noDaemon ? "" : ` ${yield* whatThen(daemon)}`
+    return { ...report, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.${then}` }
+  }
   if (what !== "") yield* note(what.trim())
   if (known?.leaving === true) {
     // Otherwise the next start would carry out the leaving, and this join with it.
@@ -133,7 +146,14 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
     daemon: "stopped",
     message: `Wrote the joining intent ${intent}. No daemon runs for this home yet. ${START}`
   }
-  if (Option.isNone(daemon)) return stopped
+  if (Option.isNone(daemon)) {
+    const { installForJoin } = yield* Effect.promise(() => import("./DaemonForJoin.ts"))
+    const service = yield* installForJoin(intent)
+    if (service === null) return stopped
+    yield* note(`The service ${service} is installed and started, and takes up the joining intent.`)
+    const { firstRevision } = yield* Effect.promise(() => import("./JoinWait.ts"))
+    return { ...stopped, daemon: "installed", ...(yield* firstRevision(null)) }
+  }
   const { restartIntoFleet } = yield* Effect.promise(() => import("./JoinWait.ts"))
   return yield* restartIntoFleet(daemon.value).pipe(
     Effect.map((first): JoinReport => ({ ...written, daemon: "restarting", ...first })),

@@ -20,6 +20,12 @@ export const restartIntoFleet = Effect.fnUntraced(function* (daemon: LiveDaemon)
   const client = yield* DaemonClient
   yield* client.restart(daemon, { reason: "joined" })
   yield* note(`The daemon (pid ${daemon.pid}) restarts to take up the joining intent.`)
+  return yield* firstRevision(daemon)
+}, Effect.provide(DaemonClient.layer))
+
+/** Waits at most 30 s for the first revision of a daemon that is another one than `before`. */
+export const firstRevision = Effect.fnUntraced(function* (before: LiveDaemon | null) {
+  const client = yield* DaemonClient
   const begin = yield* Clock.currentTimeMillis
   const stage = yield* Ref.make("")
   const tell = (text: string) =>
@@ -31,7 +37,7 @@ export const restartIntoFleet = Effect.fnUntraced(function* (daemon: LiveDaemon)
 
   const look = Effect.gen(function* () {
     const found = yield* findDaemon
-    if (Option.isNone(found) || isSame(found.value, daemon)) return Option.none<Status>()
+    if (Option.isNone(found) || (before !== null && isSame(found.value, before))) return Option.none<Status>()
     return yield* Effect.option(client.status(found.value))
   })
 
@@ -43,7 +49,7 @@ export const restartIntoFleet = Effect.fnUntraced(function* (daemon: LiveDaemon)
       if (outcome !== undefined) return outcome
       yield* tell(stageOf(last.value))
     } else {
-      yield* tell("waiting for the daemon to start again")
+      yield* tell("waiting for the daemon to start")
     }
     yield* Effect.sleep(LOOK_MS)
   }

@@ -1,6 +1,6 @@
 /** `holdfast leave`. */
 import { Duration, Effect, FileSystem, Option, Path, Schedule } from "effect"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { Home } from "../domain/index.ts"
 import { DaemonLock } from "../storage/index.ts"
 import { Refused } from "./Failures.ts"
@@ -14,8 +14,15 @@ const LOCK_TRIES = Schedule.spaced(Duration.millis(200)).pipe(Schedule.upTo({ ti
 /** Stops the daemon and removes everything of the fleet. */
 export const leaveCommand = Command.make(
   "leave",
-  {},
-  Effect.fnUntraced(function* () {
+  {
+    service: Flag.Boolean("service").pipe(
+      Flag.withoutNegation,
+      Flag.withDescription("Stop and remove the daemon's service as well"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ service }) {
+    if (service) yield* removeService
     const layer = yield* loadControl
     yield* leave.pipe(Effect.scoped, Effect.provide(layer))
   })
@@ -24,8 +31,28 @@ export const leaveCommand = Command.make(
     "Leave the fleet: stops the daemon and removes identity, revisions and state. Your own config.json stays."
   ),
   Command.withShortDescription("Leave the fleet"),
-  Command.withExamples([{ command: "holdfast leave" }])
+  Command.withExamples([{ command: "holdfast leave" }, { command: "holdfast leave --service" }])
 )
+
+/** First, for a manager starts again what only has ended. A service for another home stays. */
+const removeService = Effect.gen(function* () {
+  const { loadService, managerOf } = yield* Effect.promise(() => import("./DaemonService.ts"))
+  const { ServiceManager } = yield* loadService
+  const remove = Effect.gen(function* () {
+    const manager = yield* ServiceManager
+    const { root } = yield* Home
+    const found = yield* manager.installed
+    if (Option.isNone(found) || found.value.home !== root) return
+    yield* manager.carryOut(yield* manager.uninstall)
+    yield* print(`The service ${manager.name} is stopped and removed.`)
+  })
+  for (const scope of ["user", "system"] as const) {
+    yield* remove.pipe(
+      Effect.provide(managerOf(scope)),
+      Effect.catchTag("NoServiceManager", () => Effect.void)
+    )
+  }
+})
 
 const leave = Effect.gen(function* () {
   const home = yield* Home

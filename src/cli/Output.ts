@@ -13,10 +13,14 @@ export const print = (line: string): Effect.Effect<void> => Console.log(line)
 export const note = (line: string): Effect.Effect<void> => Console.error(line)
 
 /** One JSON document on one line. */
-export const printJson = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value))
+export const printJson = (value: unknown): Effect.Effect<void> => Console.log(jsonText(value))
 
 /** One JSON document, indented. */
-export const printPretty = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value, null, 2))
+export const printPretty = (value: unknown): Effect.Effect<void> => Console.log(jsonText(value, 2))
+
+/** JSON leaves characters as they are that a terminal takes for orders. */
+const jsonText = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
 
 /** Bytes as they are. */
 export const printBytes = Effect.fnUntraced(function* (bytes: Uint8Array) {

@@ -17,15 +17,15 @@ export const showStatus = Effect.fnUntraced(
   Effect.provide(Layer.mergeAll(Home.layer, Version.layer))
 )
 
-// https://no-color.org: set and not empty.
-const wantsColour = Effect.gen(function* () {
+/** Whether standard output is a terminal with colours; https://no-color.org: set and not empty. */
+export const wantsColour = Effect.gen(function* () {
   const noColour = yield* Config.withDefault(Config.String("NO_COLOR"), "")
   const terminal = yield* Config.withDefault(Config.String("TERM"), "")
   return noColour === "" && terminal !== "dumb" && globalThis.process.stdout.isTTY === true
 })
 
 /** From the daemon, if one answers; else from the files. */
-const machineStatus = Effect.gen(function* () {
+export const machineStatus = Effect.gen(function* () {
   const daemon = yield* findDaemon
   return Option.isNone(daemon) ? yield* stoppedStatus : yield* askDaemon(daemon.value)
 })

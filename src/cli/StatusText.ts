@@ -74,10 +74,10 @@ const identityText = ({ expires_at, gateway_id, problem, state }: Status["identi
     ...(problem === undefined ? [] : [plain(problem)])
   ].join(", ")
 
-const coreLockText = ({ distributions = 0, message, path, state }: NonNullable<Status["core_lock"]>): string =>
+const coreLockText = ({ distributions = 0, path, state }: NonNullable<Status["core_lock"]>): string =>
   state === "ready"
     ? `${distributions} package${distributions === 1 ? "" : "s"} protected, ${plain(path)}`
-    : `${state}: ${plain(state === "missing" && message !== undefined ? message : path)}`
+    : `${state}: ${plain(path)}`
 
 const remoteFields = ({ config_layers, daemon, diagnostics, remote_config }: Status): ReadonlyArray<Field> => {
   if (remote_config === null) {

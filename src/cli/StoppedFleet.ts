@@ -25,6 +25,8 @@ export interface FleetFindings {
   readonly identity: Status["identity"]
   readonly remote: RemoteConfig | null
   readonly central: Status["config_layers"]["central"]
+  /** The document that would run, as it lies there. */
+  readonly document: Uint8Array | undefined
 }
 
 /** Reads what the next start of the daemon would run, and what is remembered. */
@@ -69,7 +71,8 @@ const findings = Effect.gen(function* () {
             slot: running.slot,
             etag: running.etag,
             url: url === null ? null : normaliseUrl(url)
-          }
+          },
+    document: bytes
   }
   return found
 })

@@ -26,7 +26,8 @@ const NOTHING: FleetFindings = {
   degraded: false,
   identity: { gateway_id: null, expires_at: null, state: "unjoined" },
   remote: null,
-  central: null
+  central: null,
+  document: undefined
 }
 
 const statusOf = Effect.fnUntraced(function* ({ central, degraded, diagnostics, identity, local, remote }: Findings) {

@@ -30,6 +30,8 @@ const SEED = "seed.json"
 const JOIN = "join.json"
 const LEAVE = "leave.json"
 const TRUST = "trust.json"
+/** Beside it: what waits for central is for no other fleet. */
+const INGEST = "ingest"
 
 /** `join.json`: the joining document, and what its author vouches for on this machine alone. */
 const JoinIntent = Schema.Struct({
@@ -149,10 +151,36 @@ export class ControlFiles extends Context.Service<
         yield* seed.remove
       })
 
+      const writeJoin = Effect.fn("ControlFiles.writeJoin")(function* (joining: Joining) {
+        const { allowInsecureHttp, ca, document } = joining
+        const text = JSON.stringify({
+          version: 1,
+          document: documentOf(document),
+          ...(ca === undefined ? {} : { ca }),
+          ...(allowInsecureHttp === true ? { allow_insecure_http: true } : {})
+        })
+        const wanted = JSON.stringify(Option.getOrNull(joiningOf(text)))
+        // On a disk with room for one of the two files, the next start would do what was told to have failed.
+        const takeBack = Effect.gen(function* () {
+          const { value } = yield* join.read
+          if (JSON.stringify(Option.getOrNull(value)) === wanted) yield* join.remove
+        })
+        yield* files.makeDirectory(d)
+        yield* Effect.tapError(join.write(text), () => Effect.ignore(takeBack))
+      })
+
+      /** Whether this machine has an identity for the central of a joining document: what waits for it stays. */
+      const isKnown = Effect.fnUntraced(function* (document: string) {
+        const sink = Option.flatMap(Result.getSuccess(checkShape(document)), centralSink)
+        const { file } = yield* identities.read
+        return Option.isSome(sink) && normaliseUrl(sink.value.url) in file.identities
+      })
+
       const executeJoin = Effect.gen(function* () {
         const { value: intent } = yield* join.read
         if (Option.isNone(intent)) return
         yield* wipe
+        if (!(yield* isKnown(intent.value.seed))) yield* drop(home.state, INGEST)
         yield* identities.forgetConfirmed
         yield* trust.write(JSON.stringify(intent.value.trust))
         yield* seed.write(intent.value.seed)
@@ -162,6 +190,7 @@ export class ControlFiles extends Context.Service<
       const executeLeave = Effect.gen(function* () {
         yield* files.makeDirectory(d)
         yield* identities.remove
+        yield* drop(home.state, INGEST)
         yield* wipe
         yield* join.remove
         yield* files.sweep(home.state, (name) => name.endsWith(".tmp"))
@@ -191,18 +220,7 @@ export class ControlFiles extends Context.Service<
         leaveFound: files.exists(at(LEAVE)),
         readJoin: Effect.map(join.read, ({ value }) => value),
         joinIsWhole: Effect.map(join.read, ({ value }) => Option.isSome(value)),
-        writeJoin: ({ allowInsecureHttp, ca, document }) =>
-          Effect.andThen(
-            files.makeDirectory(d),
-            join.write(
-              JSON.stringify({
-                version: 1,
-                document: documentOf(document),
-                ...(ca === undefined ? {} : { ca }),
-                ...(allowInsecureHttp === true ? { allow_insecure_http: true } : {})
-              })
-            )
-          ),
+        writeJoin,
         writeLeave: Effect.andThen(files.makeDirectory(d), files.write(d, LEAVE, '{"version":1}\n')),
         executeJoin,
         executeLeave,

@@ -11,5 +11,6 @@ export {
 export { Inspection } from "./Inspection.ts"
 export { ignoredKeys, validateFully } from "./Validation.ts"
 export { Offers } from "./Offers.ts"
+export { trustJoinedAuthorities } from "./Trust.ts"
 export { type ConfigView, remoteConfigOf } from "./RemoteConfigView.ts"
 export { type EffectiveConfig, RunningConfig } from "./RunningConfig.ts"

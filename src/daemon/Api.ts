@@ -1,16 +1,16 @@
 /** The daemon's own HTTP API, behind its doors. */
-import { Deferred, Effect, Layer, type Redacted, Schema } from "effect"
-import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Status } from "../domain/index.ts"
-import { Version } from "../domain/index.ts"
+import { Deferred, Effect, type Redacted, Schema } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { agentFileRoutes, AgentStore, chatRoutes, type HostHealth, isOpenToAll } from "../agents/index.ts"
+import { ModelAccount, type Status, Version } from "../domain/index.ts"
 import {
-  HttpFailure,
-  jsonErrors,
+  apiAnswers,
+  builtPages,
   listen,
   mountRoutes,
+  orSignIn,
   readJson,
   sessionCookie,
-  Shown,
   urlHost,
   withDoors
 } from "../http/index.ts"
@@ -18,11 +18,12 @@ import { Login, loginRoutes, Models } from "../login/index.ts"
 import { pluginRoutes, PluginStore } from "../plugins/index.ts"
 import { runRoutes } from "../runs/index.ts"
 import { exposition, EXPOSITION_TYPE } from "../telemetry/index.ts"
-import { accountHealth } from "./Account.ts"
+import { daemonAccount } from "./Account.ts"
 import { Fleet } from "./Fleet.ts"
+import { LazyAgents } from "./LazyAgents.ts"
 import { LazyRuns } from "./LazyRuns.ts"
-import { builtPages, pageRoutes, wantsHtml } from "./Pages.ts"
-import { signInFirst } from "./PageText.ts"
+import { pageRoutes } from "./Pages.ts"
+import { notices } from "./PageText.ts"
 
 const RestartBody = Schema.Struct({
   normal: Schema.optionalKey(Schema.Boolean),
@@ -36,28 +37,8 @@ const accepted = HttpServerResponse.jsonUnsafe({ accepted: true }, { status: 202
 /** An ETag is kept with its quotes; people may leave them out. */
 const withQuotes = (etag: string): string => (etag.startsWith('"') || etag.startsWith("W/") ? etag : `"${etag}"`)
 
-const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version: string) =>
-  mountRoutes([
-    HttpRouter.route("GET", "/version", Effect.succeed(HttpServerResponse.jsonUnsafe({ version }))),
-    HttpRouter.route(
-      "GET",
-      "/health",
-      Effect.gen(function* () {
-        const { core_lock, diagnostics, overall, remote_config } = yield* status
-        const { isMissing, shown } = yield* accountHealth
-        const short = { status: overall !== "healthy" ? "degraded" : isMissing ? "unauthenticated" : "ok", version }
-        if ((yield* Shown) === "none") return HttpServerResponse.jsonUnsafe(short)
-        return HttpServerResponse.jsonUnsafe({
-          ...short,
-          ...shown,
-          agents: [],
-          quarantined: [],
-          remote_config,
-          core_lock,
-          reasons: diagnostics.map(({ kind, message }) => ({ kind, message }))
-        })
-      })
-    ),
+const ownRoutes = (status: Effect.Effect<Status>, fleet: Fleet["Service"]) =>
+  [
     HttpRouter.route(
       "GET",
       "/status",
@@ -103,7 +84,24 @@ const routes = (status: Effect.Effect<Status>, fleet: Fleet["Service"], version:
         return HttpServerResponse.jsonUnsafe({ etag, known })
       })
     )
-  ])
+  ] as const
+
+/** What the daemon knows of itself, for `GET /health`. */
+const healthOf = (status: Effect.Effect<Status>) =>
+  Effect.gen(function* () {
+    const { core_lock, diagnostics, overall, remote_config } = yield* status
+    const { isMissing, shown } = yield* daemonAccount
+    const found: HostHealth = {
+      status: overall !== "healthy" ? "degraded" : isMissing ? "unauthenticated" : "ok",
+      shown: {
+        ...shown,
+        remote_config,
+        core_lock,
+        reasons: diagnostics.map(({ kind, message }) => ({ kind, message }))
+      }
+    }
+    return found
+  })
 
 /** Where the API listens, and who may use it. */
 export interface ApiOptions {
@@ -117,6 +115,7 @@ export interface ApiOptions {
 /** Opens the API on both loopback addresses until the scope closes. */
 export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, token }: ApiOptions) {
   const fleet = yield* Fleet
+  const { agents, chat } = yield* LazyAgents
   const { runs, tails } = yield* LazyRuns
   const opened = yield* Deferred.make<number>()
   const closed = yield* Deferred.make<void>()
@@ -128,13 +127,23 @@ export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, 
     folder: builtPages
   })
   const app = yield* HttpRouter.toHttpEffect(
-    Layer.mergeAll(
-      routes(status, fleet, yield* Version),
-      mountRoutes(loginRoutes(yield* Login, yield* Models)),
-      mountRoutes(pluginRoutes(yield* PluginStore)),
-      mountRoutes(runRoutes(runs, tails, { closing: Deferred.await(closed), orPage: pages.orPage })),
-      mountRoutes(pages.routes)
-    )
+    // In one mount: a path may have a method of the chat and one of the pages.
+    mountRoutes([
+      ...ownRoutes(status, fleet),
+      ...chatRoutes({
+        agents,
+        chat,
+        account: yield* ModelAccount,
+        version: yield* Version,
+        health: healthOf(status),
+        closing: Deferred.await(closed)
+      }),
+      ...agentFileRoutes(yield* AgentStore),
+      ...loginRoutes(yield* Login, yield* Models),
+      ...pluginRoutes(yield* PluginStore),
+      ...runRoutes(runs, tails, { closing: Deferred.await(closed), orPage: pages.orPage }),
+      ...pages.routes
+    ])
   )
   const serveOn = Effect.fnUntraced(function* (host: string, wanted: number) {
     const { port: real, server } = yield* listen({ host, port: wanted })
@@ -152,23 +161,8 @@ export const serveApi = Effect.fnUntraced(function* ({ listening, port, status, 
 })
 
 const isOpen = (method: string, path: string): boolean =>
-  (method === "GET" || method === "HEAD") && (path === "/version" || path === "/health" || path === "/open")
+  isOpenToAll(method, path) || ((method === "GET" || method === "HEAD") && path === "/open")
 
 /** Errors become answers: JSON for programs, and words for a person who has no session yet. */
 const guarded = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-  app.pipe(
-    Effect.catchIf(
-      (error) => error instanceof HttpFailure && error.status === 401,
-      (unauthorized) =>
-        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method }) =>
-          method === "GET" && wantsHtml(headers.accept) ? Effect.succeed(signInFirst) : Effect.fail(unauthorized)
-        )
-    ),
-    jsonErrors,
-    Effect.map((response) =>
-      // Nothing here is for a cache, but files that say so themselves.
-      HttpServerResponse.setHeaders(response, { "cache-control": "no-store", ...response.headers, ...NO_SNIFFING })
-    )
-  )
-
-const NO_SNIFFING = { "x-content-type-options": "nosniff" }
+  app.pipe(orSignIn(notices), apiAnswers)

@@ -1,5 +1,5 @@
 /** What the daemon's health says of the core lock, and the look at the packages that lie there when it starts. */
-import { Context, Effect, FileSystem, Layer, Option, Path, Ref, Result } from "effect"
+import { Context, Deferred, Effect, FileSystem, Layer, Option, Path, Ref, Result } from "effect"
 import {
   BESIDE_PACKAGES,
   CORE_LOCK_VARIABLE,
@@ -33,6 +33,8 @@ export class CoreLockWatch extends Context.Service<
   {
     /** To be called once, when the daemon runs: scans the packages of agents. From then on the lock is looked at. */
     readonly open: Effect.Effect<void>
+    /** Waits for the end of that scan: before it, what lies there may stand in for a part of the core. */
+    readonly scanned: Effect.Effect<void>
     readonly seen: Effect.Effect<CoreLockSeen>
   }
 >()("holdfast/daemon/CoreLockWatch") {
@@ -44,6 +46,7 @@ const make = Effect.gen(function* () {
   const { isNamed } = yield* coreLockPlace
   const services = yield* Effect.context<FileSystem.FileSystem | Home | Path.Path>()
   const isOpen = yield* Ref.make(false)
+  const scan = yield* Deferred.make<void>()
   const found = yield* Ref.make<ReadonlyArray<Diagnostic>>([])
   const places = Effect.provideContext(packagePlaces, services)
 
@@ -69,7 +72,7 @@ const make = Effect.gen(function* () {
         ),
       { discard: true }
     )
-  })
+  }).pipe(Effect.ensuring(Deferred.succeed(scan, undefined)))
 
   const seen = Effect.gen(function* () {
     const scanned = yield* Ref.get(found)
@@ -80,7 +83,7 @@ const make = Effect.gen(function* () {
     return { status: statusOf(state), diagnostics }
   })
 
-  return CoreLockWatch.of({ open, seen })
+  return CoreLockWatch.of({ open, scanned: Deferred.await(scan), seen })
 })
 
 /** The packages of each agent: what is there, or was there before a killed install. */

@@ -1,6 +1,6 @@
 /** The machines of the daemon, once they run: what status, control and the API look at. */
 import { Context, Deferred, Effect, Layer } from "effect"
-import type { ConfigApply, ConfigPull, Daemon, DeviceLogin, Join } from "../../machines/index.ts"
+import type { ConfigApply, ConfigPull, Daemon, DeviceLogin, Ingest, Join } from "../../machines/index.ts"
 import type { Interpreter } from "../statechart/index.ts"
 
 export interface RunningMachines {
@@ -9,6 +9,7 @@ export interface RunningMachines {
   readonly join: Interpreter<typeof Join>
   readonly daemon: Interpreter<typeof Daemon>
   readonly login: Interpreter<typeof DeviceLogin>
+  readonly ingest: Interpreter<typeof Ingest>
 }
 
 /** Known to services that the machines' own tasks use, and therefore filled after they are built. */

@@ -3,7 +3,8 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { Effect, Layer, Metric } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { CentralHttp, Identity, PullLoop } from "../central/index.ts"
+import { AgentStore } from "../agents/index.ts"
+import { CentralHttp, Identity, PullLoop, Uplink } from "../central/index.ts"
 import { ApplyEngine, ControlFiles, Inspection, Offers, RunningConfig } from "../config/index.ts"
 import { Home, Version } from "../domain/index.ts"
 import { LoginStore, LoginTasks, Provider, ProviderSettings } from "../login/index.ts"
@@ -14,10 +15,13 @@ import { modelAccountLayer } from "./Account.ts"
 import { configControlLayer } from "./Control.ts"
 import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
+import { LazyAgents } from "./LazyAgents.ts"
 import { lazyCoreLock } from "./LazyCoreLock.ts"
 import { LazyRuns } from "./LazyRuns.ts"
 import { measuredJournal, measuredSwitchboard, Measures } from "./Measures.ts"
 import { timeScale } from "./Settings.ts"
+import { workloadLayer } from "./WorkloadLayer.ts"
+import { tellingJournal, tellingSwitchboard, Tidings } from "./Tidings.ts"
 
 const uptimeLayer = Layer.unwrap(Effect.map(timeScale, Uptime.layerScaled))
 
@@ -26,7 +30,13 @@ const world = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClie
 // What one daemon counts is its own, also where several live in one process.
 const registry = Layer.sync(Metric.MetricRegistry, () => new Map())
 
-const base = Layer.mergeAll(Home.layer, uptimeLayer, measuredJournal, measuredSwitchboard).pipe(
+const base = Layer.mergeAll(
+  Home.layer,
+  uptimeLayer,
+  tellingJournal.pipe(Layer.provide(measuredJournal)),
+  tellingSwitchboard.pipe(Layer.provide(measuredSwitchboard))
+).pipe(
+  Layer.provideMerge(Tidings.layer),
   Layer.provideMerge(Measures.layer),
   Layer.provideMerge(Layer.mergeAll(Version.layer, registry)),
   Layer.provideMerge(world)
@@ -58,7 +68,14 @@ const login = Layer.mergeAll(LoginTasks.layer, modelAccountLayer).pipe(
 const coreLock = CoreLockWatch.layer.pipe(Layer.provideMerge(lazyCoreLock))
 
 /** Everything that the daemon's root uses. */
-export const daemonLayer = Layer.mergeAll(PullLoop.layer, login, LazyRuns.layer, coreLock).pipe(
+export const daemonLayer = Layer.mergeAll(
+  PullLoop.layer.pipe(Layer.provide(workloadLayer)),
+  Uplink.layer,
+  LazyRuns.layer,
+  LazyAgents.layer
+).pipe(
+  Layer.provideMerge(AgentStore.layer),
+  Layer.provideMerge(Layer.mergeAll(login, coreLock)),
   Layer.provideMerge(Identity.layer),
   Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, configControlLayer.pipe(Layer.provideMerge(Fleet.layer)))),
   Layer.provideMerge(config)

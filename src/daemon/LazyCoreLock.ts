@@ -46,6 +46,7 @@ export const lazyCoreLock = Layer.effect(
 
     return CoreLock.of({
       state,
+      generate: (python) => ofLock((core) => core.generate(python)),
       plan: (request) => ofLock((core) => core.plan(request)),
       install: (plan) => ofLock((core) => core.install(plan)),
       quarantine: (directory) =>

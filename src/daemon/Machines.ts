@@ -14,7 +14,7 @@ import {
   type PluginProblem
 } from "../../machines/index.ts"
 import { Identity, PullLoop } from "../central/index.ts"
-import { ApplyEngine, RunningConfig } from "../config/index.ts"
+import { ApplyEngine, RunningConfig, trustJoinedAuthorities } from "../config/index.ts"
 import { LoginTasks } from "../login/index.ts"
 import { PluginHost, type PluginState, type Status } from "../domain/index.ts"
 import { interpret, Uptime } from "../statechart/index.ts"
@@ -22,10 +22,12 @@ import type { StorageError } from "../storage/index.ts"
 import { serveApi } from "./Api.ts"
 import { CoreLockWatch } from "./CoreLockWatch.ts"
 import { Fleet } from "./Fleet.ts"
+import { startIngest } from "./Ingesting.ts"
+import { LazyAgents } from "./LazyAgents.ts"
 import { LazyRuns } from "./LazyRuns.ts"
 import { Measures } from "./Measures.ts"
 import { tidyPlugins } from "./PluginGarbage.ts"
-import { trustJoinedAuthorities } from "./Trust.ts"
+import { Tidings } from "./Tidings.ts"
 
 /** How the process ends. */
 export interface Ending {
@@ -60,6 +62,8 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
   const fleet = yield* Fleet
   const uptime = yield* Uptime
   const measures = yield* Measures
+  const { hear } = yield* Tidings
+  const ingest = yield* startIngest
   const ending = yield* Deferred.make<Ending>()
   const apiScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 
@@ -68,6 +72,16 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
     actions: {
       note: ({ detail, etag, event }) =>
         Effect.logInfo(event).pipe(
+          Effect.tap(() =>
+            Effect.sync(() =>
+              hear({
+                kind: "noted",
+                event,
+                ...(etag === undefined ? {} : { etag }),
+                ...(detail === undefined ? {} : { detail })
+              })
+            )
+          ),
           Effect.annotateLogs({
             ...(etag === undefined || etag === null ? {} : { config_etag: etag }),
             ...(detail === undefined ? {} : { detail })
@@ -128,11 +142,18 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
           ).pipe(Effect.provideService(Scope.Scope, apiScope), Effect.as(undefined)),
         loadPlugins: (input) =>
           Effect.flatMap(running.effective, ({ document, trees }) => host.load(document, { ...input, trees })).pipe(
-            Effect.map((states) => ({ problems: problemsOf(states) }))
+            Effect.map((states) => ({ problems: problemsOf(states) })),
+            Effect.tap(({ problems }) =>
+              Effect.sync(() => hear({ kind: "plugins", failed: problems.map(({ plugin }) => plugin) }))
+            )
           ),
         closePlugins: () => Effect.as(host.close, undefined),
         closeApi: () => Effect.as(Scope.close(apiScope, Exit.void), undefined),
-        flush: () => Effect.as(options.writeStatus, undefined)
+        flush: () =>
+          Effect.flatMap(fleet.machines, (machines) => ingest.end(machines.daemon)).pipe(
+            Effect.andThen(options.writeStatus),
+            Effect.as(undefined)
+          )
       },
       actions: {
         announce: ({ detail, phase }) =>
@@ -141,19 +162,29 @@ export const runMachines = Effect.fnUntraced(function* (options: MachineOptions)
       }
     }
   )
-  yield* fleet.started({ apply, join, pull, daemon, login })
+  yield* fleet.started({ apply, join, pull, daemon, login, ingest: ingest.machine })
 
   // Not before the line to central is up: a disk that is slow to forget keeps nobody waiting.
   yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(tidyPlugins), Effect.forkScoped)
 
   // Runs come last: whatever becomes of them, the line to central is up.
   const { runs } = yield* LazyRuns
-  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(runs.open), Effect.forkScoped)
+  yield* daemon
+    .until((snapshot) => snapshot.hasTag("running"))
+    .pipe(
+      Effect.andThen(ingest.begin(daemon, join)),
+      Effect.andThen(runs.open),
+      Effect.andThen(ingest.tellEndedRuns),
+      Effect.forkScoped
+    )
 
   const coreLock = yield* CoreLockWatch
   yield* daemon
     .until((snapshot) => snapshot.hasTag("running"))
     .pipe(Effect.andThen(coreLock.open), Effect.andThen(options.writeStatus), Effect.forkScoped)
+
+  const agents = yield* LazyAgents
+  yield* daemon.until((snapshot) => snapshot.hasTag("running")).pipe(Effect.andThen(agents.open), Effect.forkScoped)
 
   // What runs is frozen as soon as boot evaluation is over; tasks that need it wait for it.
   yield* daemon

@@ -8,6 +8,7 @@ import { apiToken } from "./ApiToken.ts"
 import { keepCompiledCode } from "./CompiledCode.ts"
 import { Fleet } from "./Fleet.ts"
 import { runMachines } from "./Machines.ts"
+import { notifyService } from "./ServiceNotify.ts"
 import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
 import { keepHeapSmall } from "./SmallHeap.ts"
@@ -81,6 +82,7 @@ export const runDaemon = Effect.gen(function* () {
     stop: daemon.send({ type: "STOP_REQUESTED", leave: false }, "signal"),
     stopNow: daemon.send({ type: "INTERRUPTED_AGAIN" }, "signal")
   })
+  yield* notifyService(daemon, status)
   yield* daemon
     .until((snapshot) => snapshot.hasTag("running"))
     .pipe(Effect.andThen(keepCompiledCode), Effect.andThen(keepHeapSmall), Effect.forkScoped)

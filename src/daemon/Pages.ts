@@ -1,21 +1,22 @@
 /** The pages of this machine: how a browser gets in, the files it is given, and what it is told while it looks. */
-import { Effect, type FileSystem, Path, Redacted, Stream } from "effect"
+import { Effect, type FileSystem, type Path, Redacted, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { catalogue } from "../../machines/index.ts"
-import { packageRoot, type Status } from "../domain/index.ts"
+import type { Status } from "../domain/index.ts"
 import {
   eventResponse,
   HttpFailure,
-  makeAssets,
+  makePageFiles,
   makeTickets,
   newSession,
   sessionCookie,
   setSession,
   Shown,
-  TICKET_SECONDS
+  TICKET_SECONDS,
+  wantsHtml
 } from "../http/index.ts"
 import { type CurrentState, Journal, type JournalEntry } from "../statechart/index.ts"
-import { HTML_HEADERS, ticketGone, welcome } from "./PageText.ts"
+import { notices } from "./PageText.ts"
 
 /** What the pages need of the API that they are part of. */
 export interface PageOptions {
@@ -29,24 +30,11 @@ export interface PageOptions {
   readonly folder: Effect.Effect<string, { readonly message: string }, FileSystem.FileSystem | Path.Path>
 }
 
-/** Where the build puts the pages. */
-export const builtPages = Effect.gen(function* () {
-  return (yield* Path.Path).join(yield* packageRoot, "dist", "web")
-})
-
 /** The routes of the pages, and the page itself for routes of others. Nothing is read or compressed before somebody looks. */
 export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, status, token }: PageOptions) {
   const tickets = yield* makeTickets
-  const assets = yield* makeAssets
-
-  const file = Effect.fnUntraced(
-    function* (name: string, contentType: string, headers: Readonly<Record<string, string>> = {}) {
-      const path = yield* Path.Path
-      return yield* assets(path.join(yield* folder, ...name.split("/")), { contentType, headers })
-    },
-    Effect.catch((error) => Effect.andThen(Effect.logWarning(error.message), Effect.fail(pageMissing())))
-  )
-  const page = file("app.html", "text/html; charset=utf-8", HTML_HEADERS)
+  const file = yield* makePageFiles(folder)
+  const page = file("app.html", "text/html; charset=utf-8")
 
   /** To a person's browser the page, to a program these data. */
   const orPage = Effect.fnUntraced(function* <E, R>(data: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) {
@@ -72,12 +60,13 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
         const { method, url } = yield* HttpServerRequest.HttpServerRequest
         const ticket = URL.parse(url, "http://127.0.0.1")?.searchParams.get("ticket") ?? ""
         // Whoever only asks what would be there does not use the ticket up.
-        if (method === "HEAD") return welcome
-        if (!(yield* tickets.redeem(Redacted.make(ticket)))) return ticketGone
-        return setSession(welcome, sessionCookie(yield* port), yield* newSession(token))
+        if (method === "HEAD") return notices.welcome
+        if (!(yield* tickets.redeem(Redacted.make(ticket)))) return notices.ticketGone
+        return setSession(notices.welcome, sessionCookie(yield* port), yield* newSession(token))
       })
     ),
     HttpRouter.route("GET", "/", page),
+    HttpRouter.route("GET", "/chat", page),
     HttpRouter.route(
       "GET",
       "/machines",
@@ -98,15 +87,12 @@ export const pageRoutes = Effect.fnUntraced(function* ({ closing, folder, port, 
     ),
     HttpRouter.route("GET", "/machines/coverage.json", file("machines/coverage.json", "application/json")),
     HttpRouter.route("GET", "/openapi.json", file("openapi.json", "application/json")),
-    HttpRouter.route("GET", "/docs", file("docs.html", "text/html; charset=utf-8", HTML_HEADERS)),
+    HttpRouter.route("GET", "/docs", file("docs.html", "text/html; charset=utf-8")),
     HttpRouter.route("GET", "/web/app.js", file("app.js", "text/javascript; charset=utf-8")),
     HttpRouter.route("GET", "/web/app.css", file("app.css", "text/css; charset=utf-8"))
   ] as const
   return { routes, orPage }
 })
-
-/** Whether a person's browser asks for a page, and not a program for data. */
-export const wantsHtml = (accept: string | undefined): boolean => /\btext\/html\b/i.test(accept ?? "")
 
 /** A picture that is opened by itself: its own style, and nothing else. */
 const PICTURE_HEADERS = { "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox" }
@@ -145,11 +131,4 @@ const tokenNeeded = () =>
     status: 403,
     error: "token_needed",
     detail: "A link for a browser is made for whoever has the token itself: run `holdfast open`."
-  })
-
-const pageMissing = () =>
-  new HttpFailure({
-    status: 500,
-    error: "page_missing",
-    detail: "This installation is incomplete: a file of its pages cannot be read. Build or install Holdfast again."
   })

@@ -27,6 +27,7 @@ export const currentStatus = Effect.fnUntraced(function* ({ apiUrl, startedAt }:
     pull: (yield* machines.pull.current).context,
     daemon: (yield* machines.daemon.current).context,
     login: (yield* machines.login.current).context,
+    ingest: (yield* machines.ingest.current).context,
     states: Object.fromEntries(states.map(({ machine, state }) => [machine, state])),
     config,
     view: yield* configView,

@@ -5,6 +5,7 @@ import type {
   ConfigPullContext,
   DaemonContext,
   DeviceLoginContext,
+  IngestContext,
   JoinContext
 } from "../../machines/index.ts"
 import {
@@ -28,6 +29,7 @@ export interface StatusFacts {
   readonly pull: Pick<ConfigPullContext, "failures" | "problem" | "reportProblem">
   readonly daemon: Pick<DaemonContext, "apiProblem">
   readonly login: Pick<DeviceLoginContext, "storageProblem">
+  readonly ingest: Pick<IngestContext, "storeProblem">
   /** The current state of each machine, by id. */
   readonly states: Readonly<Record<string, string>>
   readonly config: EffectiveConfig
@@ -103,6 +105,7 @@ const processDiagnostics = ({
   daemon,
   identity,
   identityStorage,
+  ingest,
   join,
   login,
   plugins,
@@ -165,6 +168,16 @@ const processDiagnostics = ({
           login.storageProblem,
           "The login is used from memory meanwhile; a restart before it can be stored loses it."
         )
+      ]),
+  ...(ingest.storeProblem === null
+    ? []
+    : [
+        {
+          severity: "info" as const,
+          kind: "ingest_impaired",
+          message: `what central is told of this machine cannot be written down: ${ingest.storeProblem}`,
+          repair: ["It is tried again by itself; what is lost meanwhile is counted, and central is told how much."]
+        }
       ]),
   ...(daemon.apiProblem === null
     ? []

@@ -20,7 +20,9 @@ export const QuarantinedAgent = Schema.Struct({
   file: Schema.String,
   /** Null when the file as a whole is meant. */
   class: Schema.NullOr(Schema.String),
-  reason: Schema.String
+  reason: Schema.String,
+  /** Packages of well-known names that are installed for it as soon as a person agrees. */
+  installable: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type QuarantinedAgent = typeof QuarantinedAgent.Type
 
@@ -62,8 +64,12 @@ export class Agents extends Context.Service<
   Agents,
   {
     readonly roster: Effect.Effect<AgentRoster>
+    /** The same of the files that have been loaded as they are now; starts no process and waits for none. */
+    readonly known: Effect.Effect<AgentRoster>
     /** What agents add to the system prompt, in the roster's order; one that fails adds nothing. */
     readonly systemContexts: (context: CallContext) => Effect.Effect<ReadonlyArray<string>>
+    /** A person agrees to what is installable for a file: what is said of it from now on; null: nothing is. */
+    readonly install: (file: string) => Effect.Effect<string | null>
     /** Runs one call out of process; an interruption ends it. */
     readonly call: (
       name: string,

@@ -62,11 +62,15 @@ export type CoreLockState =
   | { readonly _tag: "missing"; readonly path: string; readonly message: string }
   | { readonly _tag: "unreadable"; readonly path: string; readonly message: string }
 
+/** The command that makes a lock there, for people. */
+export const generateLock = (path: string, python = "python3"): string =>
+  `holdfast core-lock generate --python ${python} --output ${path}`
+
 /** The state of a path where nothing is. */
 export const missingCoreLock = (path: string): CoreLockState => ({
   _tag: "missing",
   path,
-  message: `There is no core lock ${path}. Make one: holdfast core-lock generate`
+  message: `There is no core lock ${path}. Make one: ${generateLock(path)}`
 })
 
 /** Why Python packages were not installed. */
@@ -209,6 +213,8 @@ export class CoreLock extends Context.Service<
   {
     /** The lock as it lies on the disk now; health tells of all but `ready`. */
     readonly state: Effect.Effect<CoreLockState>
+    /** Makes the lock of an interpreter where there is none; one that lies there stays, also one that cannot be read. */
+    readonly generate: (python: string) => Effect.Effect<void, InstallRefused>
     /** Decides what would be added; writes nothing. */
     readonly plan: (request: InstallRequest) => Effect.Effect<InstallPlan, InstallRefused>
     /** Installs exactly a plan, and answers its directory. What runs already does not change. */

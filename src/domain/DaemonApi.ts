@@ -4,42 +4,18 @@
  * Not part of the folder's `index.ts`: nothing that runs needs it, and the running routes are held to it by a test.
  */
 import { Context, Schema } from "effect"
-import {
-  HttpApi,
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity,
-  OpenApi
-} from "effect/http-api"
-import { ErrorBody, RemoteConfig } from "./CentralProtocol.ts"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { QuarantinedAgent } from "./Agents.ts"
+import { RemoteConfig } from "./CentralProtocol.ts"
+import { chatApi } from "./DaemonApiChat.ts"
+import { failed, nobody, text, Token, tokenOnly, words } from "./DaemonApiWords.ts"
 import { LoginCode, LoginResult, LoginStatus } from "./Login.ts"
 import { LockedPlugin, PluginRequest, VerifiedPlugin } from "./Plugins.ts"
 import { RunRequest, RunView } from "./Runs.ts"
 import { CoreLockStatus, Status } from "./Status.ts"
 
-const failed = (status: number, when: string) =>
-  ErrorBody.annotate({ description: when }).pipe(HttpApiSchema.status(status))
-
-const bearer: HttpApiSecurity.Http = HttpApiSecurity.annotate(
-  HttpApiSecurity.bearer,
-  OpenApi.Description,
-  "The content of state/api-token. A browser has a session cookie instead, from the link of `holdfast open`."
-)
-
-/** The API token, or the session of a browser that came through `holdfast open`. */
-class Token extends HttpApiMiddleware.Service<Token>()("holdfast/domain/DaemonApi/Token", {
-  security: { bearer },
-  error: failed(401, "Neither the token nor a session was shown.")
-}) {}
-
-const words = (summary: string, description: string) =>
-  Context.make(OpenApi.Summary, summary).pipe(Context.add(OpenApi.Description, description))
-
 const Accepted = Schema.Struct({ accepted: Schema.Literal(true) }).pipe(HttpApiSchema.status(202))
 const Version = Schema.Struct({ version: Schema.String })
-const text = (contentType: string) => Schema.String.pipe(HttpApiSchema.asText({ contentType }))
 
 const HealthWord = Schema.Literals(["ok", "unauthenticated", "degraded"])
 const Reason = Schema.Struct({ kind: Schema.String, message: Schema.String })
@@ -51,8 +27,8 @@ const Health = Schema.Struct({
   model: Schema.optionalKey(Schema.NullOr(Schema.String)),
   copilot: Schema.optionalKey(Schema.NullOr(Schema.Literals(["✓", "pending", "no_access"]))),
   copilot_username: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  agents: Schema.optionalKey(Schema.Array(Schema.Unknown)),
-  quarantined: Schema.optionalKey(Schema.Array(Schema.Unknown)),
+  agents: Schema.optionalKey(Schema.Array(Schema.String)),
+  quarantined: Schema.optionalKey(Schema.Array(QuarantinedAgent)),
   remote_config: Schema.optionalKey(Schema.NullOr(RemoteConfig)),
   core_lock: Schema.optionalKey(CoreLockStatus),
   reasons: Schema.optionalKey(Schema.Array(Reason))
@@ -110,7 +86,6 @@ const daemon = HttpApiGroup.make("daemon")
 
 const upstream = failed(502, "The provider refused, or could not be asked; `error` is its own code where it has one.")
 const conflict = failed(409, "`token_from_environment`, `no_login_needed` or `cancelled`.")
-const nobody = failed(401, "`not_signed_in`: nobody is signed in; or no token was shown.")
 const Empty = Schema.Struct({})
 
 const login = HttpApiGroup.make("login")
@@ -158,10 +133,12 @@ const login = HttpApiGroup.make("login")
       error: [nobody, failed(403, "`no_access`: the account has no subscription."), upstream]
     }).annotateMerge(words("Models", "Asks the provider; `model` is the one that was picked.")),
     HttpApiEndpoint.post("pick", "/models/set", {
-      payload: Schema.Struct({ model: Schema.NonEmptyString }),
-      success: Schema.Struct({ model: Schema.String }),
+      payload: Schema.Struct({ model: Schema.NullOr(Schema.NonEmptyString) }),
+      success: Schema.Struct({ model: Schema.NullOr(Schema.String) }),
       error: [nobody, upstream, failed(422, "`unknown_model`, or a body of another shape.")]
-    }).annotateMerge(words("Pick a model", "One of `GET /models`, for this and later processes."))
+    }).annotateMerge(
+      words("Pick a model", "One of `GET /models`, for this and later processes; null: the document's counts again.")
+    )
   )
   .middleware(Token)
 
@@ -207,7 +184,6 @@ const runs = HttpApiGroup.make("runs")
   .middleware(Token)
 
 const notInstalled = failed(422, "One of the reasons of `PluginNotInstalled`, such as `artifact_hash_mismatch`.")
-const tokenOnly = failed(403, "A session is not enough: the token itself is needed.")
 
 const plugins = HttpApiGroup.make("plugins")
   .annotateMerge(words("Plugins", "What is installed on this machine, by operators and by revisions."))
@@ -268,6 +244,9 @@ const machines = HttpApiGroup.make("machines")
       success: Schema.Record(Schema.String, Schema.Unknown)
     }).annotateMerge(words("What the proofs cover", "Transitions, guards and mutants of each machine.")),
     HttpApiEndpoint.get("page", "/", { success: text("text/html") }).annotateMerge(words("The page", "This machine.")),
+    HttpApiEndpoint.get("chatPage", "/chat", { success: text("text/html") }).annotateMerge(
+      words("The page of the chat", "Conversations, which the browser keeps.")
+    ),
     HttpApiEndpoint.get("openapi", "/openapi.json", {
       success: Schema.Record(Schema.String, Schema.Unknown)
     }).annotateMerge(words("This description", "OpenAPI 3.1.")),
@@ -279,7 +258,7 @@ const machines = HttpApiGroup.make("machines")
 
 /** The daemon's own API. */
 export const DaemonApi = HttpApi.make("holdfast")
-  .add(open, daemon, login, runs, plugins, machines)
+  .add(open, daemon, login, chatApi, runs, plugins, machines)
   .annotateMerge(
     Context.make(OpenApi.Title, "Holdfast daemon").pipe(
       Context.add(

@@ -55,7 +55,8 @@ export interface CentralSink {
   readonly pollSeconds: number
 }
 
-const CentralSettings = Schema.Struct({
+/** Settings of a central sink. */
+export const CentralSettings = Schema.Struct({
   url: Schema.NonEmptyString,
   identity: Schema.Struct({ bootstrap_token: Schema.optionalKey(Name) }),
   poll_interval_seconds: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 5, maximum: 3600 })))

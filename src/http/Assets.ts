@@ -3,6 +3,7 @@ import { Effect, FileSystem } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { PlatformError } from "effect/PlatformError"
 import { sha256Hex } from "../storage/index.ts"
+import { namesTag } from "./EntityTags.ts"
 
 /** How a file is sent. */
 export interface AssetOptions {
@@ -63,6 +64,3 @@ const gzip = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
 
 const takesGzip = (header: string | undefined): boolean =>
   (header ?? "").split(",").some((coding) => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(coding))
-
-const namesTag = (header: string | undefined, etag: string): boolean =>
-  (header ?? "").split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === etag.slice(2))

@@ -14,24 +14,37 @@ export const readJson = Effect.fn("http.readJson")(function* <A, RD>(
   schema: Schema.ConstraintDecoder<A, RD>,
   options: { readonly maxBytes: number } = { maxBytes: MAX_BODY_BYTES }
 ) {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const type = request.headers["content-type"]
-  if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
-    return yield* new HttpFailure({ status: 415, error: "body_not_json", detail: "Send the body as application/json." })
-  }
-  if (Number(request.headers["content-length"] ?? 0) > options.maxBytes) {
-    return yield* new HttpFailure({
-      status: 413,
-      error: "body_too_large",
-      detail: `The body is larger than the ${options.maxBytes} bytes that this route takes.`
-    })
-  }
+  yield* checkHead(options.maxBytes)
   return yield* HttpServerRequest.schemaBodyJson(schema).pipe(
     Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(options.maxBytes)),
     Effect.catchTag("SchemaError", ({ message }) =>
       Effect.fail(new HttpFailure({ status: 422, error: "body_invalid", detail: message }))
     )
   )
+})
+
+/** The bytes of a JSON body as they are, whatever they hold. Fails as {@link readJson} with 415 and 413. */
+export const readJsonBytes = Effect.fn("http.readJsonBytes")(function* (options: { readonly maxBytes: number }) {
+  yield* checkHead(options.maxBytes)
+  const { arrayBuffer } = yield* HttpServerRequest.HttpServerRequest
+  const limit = ByteSize.bytes(options.maxBytes)
+  return new Uint8Array(yield* Effect.provideService(arrayBuffer, HttpServerRequest.MaxBodySize, limit))
+})
+
+/** What can be refused before the body is read. */
+const checkHead = Effect.fnUntraced(function* (maxBytes: number) {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const type = headers["content-type"]
+  if (type !== undefined && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+    return yield* new HttpFailure({ status: 415, error: "body_not_json", detail: "Send the body as application/json." })
+  }
+  if (Number(headers["content-length"] ?? 0) > maxBytes) {
+    return yield* new HttpFailure({
+      status: 413,
+      error: "body_too_large",
+      detail: `The body is larger than the ${maxBytes} bytes that this route takes.`
+    })
+  }
 })
 
 /** As {@link readJson}; a request without a body means `{}`, whatever it is labelled as. */

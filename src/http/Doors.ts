@@ -19,6 +19,8 @@ export interface DoorOptions {
   readonly token: Redacted.Redacted<string>
   /** Host names, without port, that are this server's besides the loopback ones. */
   readonly knownHosts: ReadonlyArray<string>
+  /** The origin under which browsers know this server, where that is not what `Host` says: behind a proxy. */
+  readonly origin?: string | undefined
   /** Requests that need no token (they still pass the other doors); the path is without query. */
   readonly isOpen: (method: string, path: string) => boolean
   /** The cookie in which a browser brings its session; without one, only the token counts. */
@@ -42,27 +44,49 @@ export const withDoors = (options: DoorOptions) => {
       if (host === undefined || !(isLoopbackHost(host.hostname) || known.has(host.hostname)))
         return yield* foreignHost()
       const writes = method !== "GET" && method !== "HEAD"
-      if (writes && isForeign(headers, host)) return yield* foreignOrigin()
+      if (writes && isForeign(headers, host, options.origin)) return yield* foreignOrigin()
       const shown = yield* credentialOf(options, request)
       // A browser sends a cookie along with what any page makes it ask for, so it counts for our own pages only.
-      if (shown === "session" && !(isOwn(headers, host) || (!writes && isNavigation(headers)))) {
+      if (shown === "session" && !(isOwn(headers, host, options.origin) || (!writes && isNavigation(headers)))) {
         return yield* foreignOrigin()
       }
-      const path = url.split("?", 1)[0] ?? url
-      if (shown === "none" && !options.isOpen(method, path)) return yield* unauthorized()
-      return yield* app.pipe(
+      return yield* admit(app, shown, options.isOpen(method, pathOf(url)))
+    })
+}
+
+/**
+ * The one door of a host that is no daemon: the token, null where the host lets nobody else in. Names of hosts and
+ * origins are that host's matter, for there is no cookie that a page could use.
+ */
+export const withToken =
+  ({ isOpen, token }: { readonly token: Redacted.Redacted<string> | null } & Pick<DoorOptions, "isOpen">) =>
+  <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const shown = token === null ? "token" : yield* credentialOf({ token }, request)
+      return yield* admit(app, shown, isOpen(request.method, pathOf(request.url)))
+    })
+
+const admit = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  shown: Credential,
+  isOpen: boolean
+) =>
+  shown === "none" && !isOpen
+    ? Effect.fail(unauthorized())
+    : app.pipe(
         Effect.provideService(Shown, shown),
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(MAX_BODY_BYTES))
       )
-    })
-}
+
+const pathOf = (url: string): string => url.split("?", 1)[0] ?? url
 
 /** The token of an `Authorization: Bearer …` header. */
 export const bearerToken = (header: string | undefined): Option.Option<Redacted.Redacted<string>> =>
   Option.map(Option.fromNullishOr(/^Bearer +(\S+)$/i.exec(header ?? "")?.[1]), (token) => Redacted.make(token))
 
 const credentialOf = Effect.fnUntraced(function* (
-  { cookie, token }: DoorOptions,
+  { cookie, token }: Pick<DoorOptions, "cookie" | "token">,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.fn.Return<Credential> {
   const bearer = bearerToken(request.headers.authorization)
@@ -77,13 +101,13 @@ const hostOf = (header: string | undefined): URL | undefined =>
     : Result.getOrUndefined(Result.try(() => new URL(`http://${header}`)))
 
 // A page of another origin cannot make the browser leave these headers out; a program that is no browser sends neither.
-const isForeign = ({ origin, "sec-fetch-site": site }: Headers.Headers, host: URL): boolean =>
+const isForeign = ({ origin, "sec-fetch-site": site }: Headers.Headers, host: URL, own: string | undefined): boolean =>
   site === "cross-site" ||
-  (origin !== undefined && origin !== `http://${host.host}` && origin !== `https://${host.host}`)
+  (origin !== undefined && ![`http://${host.host}`, `https://${host.host}`, own].includes(origin))
 
 // Another server on this host is the same site to a browser, which then sends even a strict cookie.
-const isOwn = (headers: Headers.Headers, host: URL): boolean =>
-  !isForeign(headers, host) && headers["sec-fetch-site"] !== "same-site"
+const isOwn = (headers: Headers.Headers, host: URL, own: string | undefined): boolean =>
+  !isForeign(headers, host, own) && headers["sec-fetch-site"] !== "same-site"
 
 /** A person goes there: the answer is shown in their browser, and no page learns of it. */
 const isNavigation = (headers: Headers.Headers): boolean => headers["sec-fetch-mode"] === "navigate"

@@ -1,6 +1,6 @@
 /** Every error that a server answers with is JSON with the right status, also those that no handler made. */
 import { Cause, Effect, Option, Predicate } from "effect"
-import { HttpServerError, type HttpServerResponse } from "effect/http"
+import { HttpServerError, HttpServerResponse } from "effect/http"
 import { failureResponse, HttpFailure } from "./HttpFailure.ts"
 
 /**
@@ -17,6 +17,18 @@ export const jsonErrors = <E, R>(
           onSome: (failure) => Effect.succeed(failureResponse(failure)),
           onNone: () => Effect.as(Effect.logError("a request failed", cause), failureResponse(internalError()))
         })
+  )
+
+/** {@link jsonErrors}, and answers that are for no cache, but those that say so themselves, and of the type they say. */
+export const apiAnswers = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
+  Effect.map(jsonErrors(app), (response) =>
+    HttpServerResponse.setHeaders(response, {
+      "cache-control": "no-store",
+      ...response.headers,
+      "x-content-type-options": "nosniff"
+    })
   )
 
 const internalError = () =>

@@ -26,6 +26,8 @@ export interface OutgoingRequest {
   readonly json?: unknown
   /** Sent as a form, instead of JSON. */
   readonly form?: Readonly<Record<string, string>>
+  /** Sent as they are, instead of JSON. */
+  readonly bytes?: { readonly content: Uint8Array; readonly type: string }
 }
 
 /** Who is asked, and how far a request may go. */
@@ -138,6 +140,7 @@ const makeExchange = Effect.fnUntraced(function* ({ mayFollow = withinOrigin, pe
         : HttpClientRequest.setHeader("authorization", Redacted.value(spec.authorization)),
       spec.json === undefined ? (same) => same : HttpClientRequest.bodyJsonUnsafe(spec.json),
       spec.form === undefined ? (same) => same : HttpClientRequest.bodyUrlParams(spec.form),
+      spec.bytes === undefined ? (same) => same : HttpClientRequest.bodyUint8Array(spec.bytes.content, spec.bytes.type),
       client.execute,
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual", cache: "no-store" })
     )

@@ -20,6 +20,7 @@ import {
 } from "../domain/index.ts"
 import { randomId } from "../http/index.ts"
 import { type Interpreter, Uptime } from "../statechart/index.ts"
+import { keyCredential } from "./KeyAccount.ts"
 import { LoginStore } from "./LoginStore.ts"
 import { EDITOR } from "./Provider.ts"
 import { ProviderSettings } from "./ProviderSettings.ts"
@@ -219,15 +220,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
 
   const credential = Effect.gen(function* () {
     const provider = yield* Effect.mapError(settings.provider, ({ message }) => new ProviderUnavailable({ message }))
-    if (provider.kind === "openai-compatible") {
-      return {
-        baseUrl: provider.baseUrl,
-        authorization: Option.getOrNull(
-          Option.map(provider.apiKey, (key) => Redacted.make(`Bearer ${Redacted.value(key)}`))
-        ),
-        headers: {}
-      }
-    }
+    if (provider.kind === "openai-compatible") return keyCredential(provider)
     const running = yield* loaded
     const valid = Effect.flatMap(running.current, ({ context: { account, session } }) =>
       account === null || !session ? Effect.succeedNone : store.session(account.handle)

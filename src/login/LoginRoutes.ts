@@ -8,7 +8,7 @@ import type { Models } from "./Models.ts"
 
 const Nothing = Schema.Struct({})
 const CancelBody = Schema.Struct({ flow_id: Schema.optionalKey(Schema.String) })
-const PickBody = Schema.Struct({ model: Schema.NonEmptyString })
+const PickBody = Schema.Struct({ model: Schema.NullOr(Schema.NonEmptyString) })
 
 /** Signing in, out and over, and the models of whoever is signed in. */
 export const loginRoutes = (login: LoginControl, models: Models["Service"]) =>
@@ -53,7 +53,7 @@ export const loginRoutes = (login: LoginControl, models: Models["Service"]) =>
       "/models/set",
       Effect.gen(function* () {
         const { model } = yield* readJson(PickBody)
-        yield* models.pick(model).pipe(Effect.mapError(refusal))
+        yield* (model === null ? models.forget : models.pick(model)).pipe(Effect.mapError(refusal))
         return HttpServerResponse.jsonUnsafe({ model })
       })
     )

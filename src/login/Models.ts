@@ -37,6 +37,8 @@ export class Models extends Context.Service<
     readonly picked: Effect.Effect<Option.Option<string>>
     /** Picks one of `list`, for this and later processes. */
     readonly pick: (model: string) => Effect.Effect<void, AskFailure | UnknownModel | StorageError>
+    /** None is picked any more, for this and later processes; nobody is asked. */
+    readonly forget: Effect.Effect<void, StorageError>
   }
 >()("holdfast/login/Models") {
   static readonly layer = Layer.effect(
@@ -99,7 +101,13 @@ export class Models extends Context.Service<
         yield* Ref.set(known, Option.some(model))
       })
 
-      return Models.of({ list, picked, pick })
+      const forget = Effect.gen(function* () {
+        yield* files.remove(home.model)
+        yield* files.syncDirectory(home.state)
+        yield* Ref.set(known, Option.none())
+      }).pipe(Effect.withSpan("Models.forget"))
+
+      return Models.of({ list, picked, pick, forget })
     })
   )
 }

@@ -1,4 +1,5 @@
 /** Signing in to a model provider, and the account that comes of it. */
+export { keyAccountLayer, type KeyProvider } from "./KeyAccount.ts"
 export { Login, type LoginControl } from "./LoginControl.ts"
 export { loginRoutes } from "./LoginRoutes.ts"
 export { LoginStore } from "./LoginStore.ts"

@@ -11,6 +11,7 @@ import type {
 import { Clock, Effect, FileSystem, Option, Result, type Scope } from "effect"
 import { isoTime, type RunView } from "../domain/index.ts"
 import { randomId } from "../http/index.ts"
+import { loadKubernetes } from "../runs/index.ts"
 import { type AdapterConfig, readAdapterConfig } from "./AdapterConfig.ts"
 import { ADAPTER_TYPE, type Cluster, type Clusters } from "./Clusters.ts"
 import type { Kubernetes } from "./HostPod.ts"
@@ -31,28 +32,19 @@ const fine = (code: string, message: string): Check => ({ code, level: "info", m
 const wrong = (code: string, message: string, hint: string): Check => ({ code, level: "error", message, hint })
 const doubtful = (code: string, message: string, hint: string): Check => ({ code, level: "warn", message, hint })
 
-const RIGHTS = [
-  ["batch", "jobs", ["create", "delete", "get", "list", "watch"]],
-  ["", "pods", ["get", "list", "watch"]],
-  ["", "secrets", ["create", "delete", "get", "patch"]],
-  ["", "persistentvolumeclaims", ["get"]]
-] as const
-
-/** Rights one by one, for the API says no more than no. */
-const rights = Effect.fn("rights")(function* ({ may, namespace }: Client) {
-  const wanted = RIGHTS.flatMap(([group, resource, verbs]) => verbs.map((verb) => ({ group, resource, verb })))
-  const answers = yield* Effect.result(
-    Effect.forEach(wanted, (right) => Effect.map(may(right), (allowed) => ({ right, allowed })), { concurrency: 4 })
-  )
-  if (Result.isFailure(answers)) {
-    const { kind, message } = answers.failure
+const rights = Effect.fn("rights")(function* (client: Client) {
+  const { namespace } = client
+  const { missingRights } = yield* loadKubernetes
+  const missing = yield* Effect.result(missingRights(client))
+  if (Result.isFailure(missing)) {
+    const { kind, message } = missing.failure
     return kind === "transient" || kind === "throttled"
       ? [wrong("k8s_unreachable", message, "Check kubeconfig, the network, and that the API server runs.")]
       : [doubtful("k8s_rights_unknown", message, "Whether the rights suffice will be seen with the first run.")]
   }
-  const missing = answers.success.filter(({ allowed }) => !allowed)
-  if (missing.length === 0) return [fine("k8s_rights", `The API answers and allows what is needed in ${namespace}.`)]
-  const list = missing.map(({ right }) => `${right.verb} ${right.resource}`).join(", ")
+  if (missing.success.length === 0)
+    return [fine("k8s_rights", `The API answers and allows what is needed in ${namespace}.`)]
+  const list = missing.success.join(", ")
   return [
     wrong(
       "k8s_rights_missing",

@@ -33,17 +33,15 @@ export const invalidArtifact = (message: string): PluginNotInstalled =>
 export const linkRefused = (name: string): PluginNotInstalled =>
   new PluginNotInstalled({
     reason: "artifact_symlink_unsupported",
-    message: `${quoted(name)} is a link, and a plugin with links is not installed: put the file itself in its place.`
+    message: `${quoted(name)} is a link, and nothing with links is installed: put the file itself in its place.`
   })
 
 export const tooLarge = (): PluginNotInstalled =>
-  invalidArtifact(
-    `The plugin is larger than ${ARTIFACT_LIMITS.bytes / 1_048_576} MiB: leave out what it does not need to run.`
-  )
+  invalidArtifact(`It is larger than ${ARTIFACT_LIMITS.bytes / 1_048_576} MiB: leave out what is not needed to run.`)
 
 export const tooMany = (): PluginNotInstalled =>
   invalidArtifact(
-    `The plugin has more than ${ARTIFACT_LIMITS.files} files and directories: leave out what it does not need to run, ` +
+    `It has more than ${ARTIFACT_LIMITS.files} files and directories: leave out what is not needed to run, ` +
       "or bundle its code into fewer files."
   )
 
@@ -52,14 +50,14 @@ export const pathRefused = (name: string): PluginNotInstalled | undefined => {
   // A name that is no UTF-8 arrives with U+FFFD in it: two such names would be one.
   if (/[\0\n\\\uFFFD]/.test(name)) {
     return invalidArtifact(
-      `${quoted(name)} has a backslash, a line break or what is no UTF-8 in its name: rename it in the plugin.`
+      `${quoted(name)} has a backslash, a line break or what is no UTF-8 in its name: rename it at its source.`
     )
   }
   const depth = name.split("/").length
   if (name.length <= ARTIFACT_LIMITS.path && depth <= ARTIFACT_LIMITS.depth) return undefined
   return invalidArtifact(
     `${quoted(name)} is longer than ${ARTIFACT_LIMITS.path} characters or deeper than ${ARTIFACT_LIMITS.depth} ` +
-      "directories: shorten the path in the plugin."
+      "directories: shorten the path at its source."
   )
 }
 
@@ -78,7 +76,7 @@ const KINDS: Readonly<Record<string, string>> = {
 
 export const kindRefused = (name: string, kind: string): PluginNotInstalled =>
   invalidArtifact(
-    `${quoted(name)} is ${KINDS[kind] ?? "neither file nor directory"}, and a plugin holds files and directories only: ` +
+    `${quoted(name)} is ${KINDS[kind] ?? "neither file nor directory"}, and only files and directories are installed: ` +
       "leave it out."
   )
 
@@ -91,7 +89,7 @@ export const writeFailure = (error: StorageError): PluginNotInstalled =>
   UNFIT_NAMES.has(error.code)
     ? invalidArtifact(
         `${error.path} cannot be written (${error.code}): this file system does not take that name, or takes it for ` +
-          "another one of the same plugin. Rename it in the plugin."
+          "another one of the same source. Rename it there."
       )
     : diskFailure(error)
 

@@ -154,6 +154,12 @@ const AGENTS_SETTINGS = {
   type: "object",
   additionalProperties: false,
   properties: {
+    model: text,
+    fallback_models: { type: "array", items: text },
+    agents_path: text,
+    auto_install: { enum: ["listed", "ask", "off"] },
+    call_timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3600 },
+    memory_mib: { type: "integer", minimum: 64, maximum: 65536 },
     provider: {
       type: "object",
       additionalProperties: false,

@@ -8,7 +8,7 @@ import type { PluginSource } from "./Source.ts"
 import { fetchTarball } from "./Tarball.ts"
 
 /** See `PluginFetcher`. */
-export const fetchPlugin = Effect.fnUntraced(function* (source: PluginSource, into: string) {
+export const fetchPlugin = Effect.fnUntraced(function* (source: PluginSource, into: string, marker?: string | null) {
   const fetched = (directory: string, resolvedRef: string | null): FetchedPlugin => ({ directory, resolvedRef })
   switch (source.kind) {
     case "folder": {
@@ -17,7 +17,7 @@ export const fetchPlugin = Effect.fnUntraced(function* (source: PluginSource, in
       return isThere ? fetched(source.path, null) : yield* folderMissing(source.path)
     }
     case "tarball":
-      return fetched(yield* fetchTarball(source.url, into), null)
+      return fetched(yield* fetchTarball(source.url, into, marker), null)
     case "git": {
       const { commit, directory } = yield* fetchGit(source, into).pipe(Effect.provide(NodeChildProcessSpawner.layer))
       return fetched(directory, commit)

@@ -218,7 +218,7 @@ const judge = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
   const submodule = entries.find(({ mode }) => mode === "160000")
   if (submodule !== undefined) {
     return yield* invalidArtifact(
-      `${quoted(submodule.path)} is a submodule, and a plugin brings all of its files: commit them instead.`
+      `${quoted(submodule.path)} is a submodule, and what is installed brings all of its files: commit them instead.`
     )
   }
   if (entries.length > ARTIFACT_LIMITS.files) return yield* tooMany()

@@ -5,7 +5,7 @@ import type { PluginNotInstalled } from "../domain/index.ts"
 import type { PluginSource } from "./Source.ts"
 
 export interface FetchedPlugin {
-  /** Absolute path of the plugin's folder, as its source has it. */
+  /** Absolute path of the folder, as its source has it. */
   readonly directory: string
   /** The commit that a git source stood for. */
   readonly resolvedRef: string | null
@@ -14,8 +14,15 @@ export interface FetchedPlugin {
 export class PluginFetcher extends Context.Service<
   PluginFetcher,
   {
-    /** `into`: an empty directory of the caller's, who removes it. A folder is looked at where it is. */
-    readonly fetch: (source: PluginSource, into: string) => Effect.Effect<FetchedPlugin, PluginNotInstalled>
+    /**
+     * `into`: an empty directory of the caller's, who removes it. A folder is looked at where it is. `marker`: the file
+     * at the root of an archive, a plugin's manifest by default; null for what has none.
+     */
+    readonly fetch: (
+      source: PluginSource,
+      into: string,
+      marker?: string | null
+    ) => Effect.Effect<FetchedPlugin, PluginNotInstalled>
   }
 >()("holdfast/plugins/PluginFetcher") {
   /** What fetches is loaded when something is fetched: most machines never do. */
@@ -24,9 +31,9 @@ export class PluginFetcher extends Context.Service<
     Effect.gen(function* () {
       const world = yield* Effect.context<FileSystem.FileSystem | Path.Path | HttpClient.HttpClient>()
       return PluginFetcher.of({
-        fetch: Effect.fn("PluginFetcher.fetch")((source: PluginSource, into: string) =>
+        fetch: Effect.fn("PluginFetcher.fetch")((source: PluginSource, into: string, marker?: string | null) =>
           Effect.promise(() => import("./Fetch.ts")).pipe(
-            Effect.flatMap(({ fetchPlugin }) => fetchPlugin(source, into)),
+            Effect.flatMap(({ fetchPlugin }) => fetchPlugin(source, into, marker)),
             Effect.provide(world)
           )
         )

@@ -1,4 +1,4 @@
-/** Where a plugin comes from, as a document or a command line names it. */
+/** Where a plugin or agents come from, as a document or a command line names it. */
 import { Result } from "effect"
 import { isLoopbackHost, PluginNotInstalled } from "../domain/index.ts"
 
@@ -70,7 +70,7 @@ export const parseSource = (text: string, { mayBeLocal, version }: SourceOptions
           : `names no kind of source. ${FORMS}`
       )
     default:
-      return refuse(text, `is of a kind that no plugin is installed from. ${FORMS}`)
+      return refuse(text, `is of a kind that nothing is installed from. ${FORMS}`)
   }
 }
 
@@ -136,7 +136,7 @@ const parseTarball = (text: string): Parsed<PluginSource> =>
 const SECRET_KEYS = /token|secret|passw|signature|credential|api[-_]?key|^(auth|authorization|sig)$/i
 
 const NO_SECRETS =
-  "Whoever reads the document would have it: remove it (and renew it), and fetch a private plugin by git with git's " +
+  "Whoever reads the document would have it: remove it (and renew it), and fetch what is private by git with git's " +
   "credential helper or an ssh key."
 
 /** A URL without secrets, to a machine that may be asked. `skip`: the length of what stands before it. */

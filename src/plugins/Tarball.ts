@@ -1,5 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off - unpacks as the bytes arrive, for which Effect has no service
-/** A plugin from a `.tgz`: downloaded and unpacked at once, and never more of it than a plugin may be. */
+/** A tree from a `.tgz`: downloaded and unpacked at once, and never more of it than a plugin may be. */
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Effect, FileSystem, Path, Predicate, Stream } from "effect"
 import { Tar } from "effect/encoding"
@@ -31,20 +31,25 @@ const STALL_MS = 30_000
 
 /**
  * Downloads an archive and unpacks it into the empty directory `into`; answers the directory of the tree: where the
- * manifest is, `into` itself or the one directory at the top of the archive. Nothing is written outside `into`, nothing
+ * `marker` is, `into` itself or the one directory at the top of the archive; with `null` that directory, if nothing is
+ * beside it. Nothing is written outside `into`, nothing
  * takes over modes, owners or times, what is skipped is not written, and nothing is synced. When it fails, what is in
  * `into` is of no use.
  *
  * Fails with `source_forbidden` for a URL that nothing is fetched from, `fetch_failed` when the archive could not be had
  * whole, and with `artifact_symlink_unsupported`, `artifact_invalid` or `manifest_invalid` when that is what it is.
  */
-export const fetchTarball = Effect.fn("plugins.fetchTarball")(function* (url: string, into: string) {
+export const fetchTarball = Effect.fn("plugins.fetchTarball")(function* (
+  url: string,
+  into: string,
+  marker: string | null = MANIFEST_FILE
+) {
   const parsed = URL.parse(url)
   if (parsed === null || !isFetchable(parsed)) {
     return yield* new PluginNotInstalled({
       reason: "source_forbidden",
       message:
-        "A plugin is downloaded from an https URL without user name and password, or over http from this machine " +
+        "A tarball is downloaded from an https URL without user name and password, or over http from this machine " +
         "itself: correct the source."
     })
   }
@@ -56,7 +61,7 @@ export const fetchTarball = Effect.fn("plugins.fetchTarball")(function* (url: st
     deadlineMs: DEADLINE_MS,
     stallMs: STALL_MS
   })
-  const tree = yield* makeTree(into)
+  const tree = yield* makeTree(into, marker)
   yield* download(url, (answer) => unpack(answer, shown, tree)).pipe(
     Effect.catchTag("Unreachable", ({ message }) => fetchFailed(shown, `could not be downloaded: ${message}`))
   )
@@ -87,9 +92,7 @@ const unpack = Effect.fnUntraced(function* ({ body, headers, status }: Download,
   const allowance = makeAllowance(shown)
   yield* body.pipe(
     throughLimit(TARBALL_BYTES, () =>
-      invalidArtifact(
-        `${shown} is larger than ${TARBALL_BYTES / 1_048_576} MiB: leave out what the plugin does not need to run.`
-      )
+      invalidArtifact(`${shown} is larger than ${TARBALL_BYTES / 1_048_576} MiB: leave out what is not needed to run.`)
     ),
     // What a server calls encoded was decoded on the way.
     headers["content-encoding"] === undefined ? gunzip(noArchive) : (same) => same,
@@ -156,11 +159,11 @@ const RECORDS_MAX = 256
 interface Tree {
   /** Writes one entry, or refuses it. */
   readonly place: <E>(entry: Tar.Entry<E>) => Effect.Effect<void, E | PluginNotInstalled, FileSystem.FileSystem>
-  /** Where the manifest is. */
+  /** Where the marker is. */
   readonly root: Effect.Effect<string, PluginNotInstalled>
 }
 
-const makeTree = Effect.fnUntraced(function* (into: string) {
+const makeTree = Effect.fnUntraced(function* (into: string, marker: string | null) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const files = new Set<string>()
@@ -206,14 +209,18 @@ const makeTree = Effect.fnUntraced(function* (into: string) {
 
   const root = Effect.suspend(() => {
     const tops = [...directories].filter((directory) => !directory.includes("/"))
+    if (marker === null) {
+      const isAlone = tops.length === 1 && [...files].every((file) => file.includes("/"))
+      return Effect.succeed(path.join(into, (isAlone ? tops[0] : undefined) ?? ""))
+    }
     const places = ["", ...(tops.length === 1 ? tops : [])]
-    const found = places.find((place) => files.has(path.join(place, MANIFEST_FILE)))
+    const found = places.find((place) => files.has(path.join(place, marker)))
     return found === undefined
       ? Effect.fail(
           new PluginNotInstalled({
             reason: "manifest_invalid",
             message:
-              `The archive has no ${MANIFEST_FILE}, neither at its top nor in its one directory there: check that the ` +
+              `The archive has no ${marker}, neither at its top nor in its one directory there: check that the ` +
               "URL is that of a plugin, and that the file was packed."
           })
         )
@@ -228,7 +235,7 @@ const makeTree = Effect.fnUntraced(function* (into: string) {
 const nameOf = (entry: string): Effect.Effect<string | null, PluginNotInstalled> => {
   const names = entry.split("/")
   if (entry.startsWith("/") || names.includes("..") || /^[a-z]:/i.test(entry)) {
-    return Effect.fail(invalidArtifact(`${quoted(entry)} leads out of the plugin's directory: pack it anew.`))
+    return Effect.fail(invalidArtifact(`${quoted(entry)} leads out of the archive's own directory: pack it anew.`))
   }
   if (names.some((name) => SKIPPED_NAMES.has(name))) return Effect.succeed(null)
   const name = names.filter((each) => each !== "" && each !== ".").join("/")

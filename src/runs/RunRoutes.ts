@@ -86,9 +86,10 @@ const stored = Effect.fnUntraced(function* (
   const path = yield* Path.Path
   const { directory, logName } = yield* Effect.mapError(runs.place(id), refusal)
   const file = path.join(directory, logName)
-  const info = yield* Effect.option(fs.stat(file))
-  if (Option.isNone(info)) return yield* Effect.fail(noLog())
-  const size = Number(info.value.size)
+  // Held from the first look on: a run that is tidied away meanwhile is still told whole.
+  const opened = yield* Effect.option(fs.open(file))
+  if (Option.isNone(opened)) return yield* Effect.fail(noLog())
+  const size = Number((yield* opened.value.stat).size)
   const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? "")
   const begin = asked === null ? from : Number(asked[1])
   const end = asked === null || asked[2] === "" ? size : Math.min(size, Number(asked[2]) + 1)
@@ -102,13 +103,29 @@ const stored = Effect.fnUntraced(function* (
       })
     )
   }
-  return HttpServerResponse.stream(fs.stream(file, { offset: begin, bytesToRead: end - begin }), {
+  return HttpServerResponse.stream(bytesOf(opened.value, begin, end), {
     status: asked === null ? 200 : 206,
     contentType: "application/x-ndjson",
     contentLength: end - begin,
     headers: asked === null ? {} : { "content-range": `bytes ${begin}-${Math.max(begin, end - 1)}/${size}` }
   })
 })
+
+const CHUNK = 65_536
+
+/** The bytes between two offsets, as far as they are there. */
+const bytesOf = (file: FileSystem.File, begin: number, end: number) =>
+  Stream.paginate(begin, (at) =>
+    Effect.map(file.readAlloc(Math.min(CHUNK, end - at), { position: BigInt(at) }), (bytes) => {
+      const next =
+        at +
+        Option.getOrElse(
+          Option.map(bytes, ({ length }) => length),
+          () => end
+        )
+      return [Option.toArray(bytes), next < end ? Option.some(next) : Option.none()] as const
+    })
+  )
 
 /**
  * What is written, as it is written: `lines` and `gap`, each with the offset to go on from, then `end` with the run. Every

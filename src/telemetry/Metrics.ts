@@ -8,11 +8,13 @@ import { PrometheusMetrics } from "effect/observability"
 import {
   APPLY_VERDICTS,
   GAP_REASONS,
+  INGEST_ANSWERS,
   LOGIN_PHASES,
   POLL_ANSWERS,
   ROLLBACK_REASONS,
   RUN_VERDICTS
 } from "../../machines/index.ts"
+import { CALL_FAILURES, INGEST_SIGNALS } from "../domain/index.ts"
 
 /** How a poll of central ended: an answer of the table, or `failed` when there was none to look up in it. */
 export const POLL_OUTCOMES = [...POLL_ANSWERS, "failed"] as const
@@ -125,6 +127,38 @@ export const runOutputGaps = labelled(
   GAP_REASONS
 )
 
+/** How a call of an agent ended: with its answer, or why not. */
+export const CALL_OUTCOMES = ["answered", ...CALL_FAILURES] as const
+
+export const agentCalls = labelled(
+  counter("holdfast_agent_calls_total", "Calls of agents that ended, by how."),
+  "outcome",
+  CALL_OUTCOMES
+)
+
+export const ingestRows = labelled(
+  counter("holdfast_ingest_rows_total", "Rows that were recorded to be told to central."),
+  "signal",
+  INGEST_SIGNALS
+)
+
+export const ingestRowsLost = labelled(
+  counter("holdfast_ingest_rows_lost_total", "Rows that central will never get, and is told of as a gap."),
+  "signal",
+  INGEST_SIGNALS
+)
+
+export const ingestBatches = labelled(
+  counter("holdfast_ingest_batches_total", "Batches of rows that were sent, by what became of them."),
+  "answer",
+  INGEST_ANSWERS
+)
+
+export const ingestBytes = Metric.gauge("holdfast_ingest_spool_bytes", {
+  description: "Bytes of rows on the disk that central has not taken.",
+  attributes: { unit: "bytes" }
+})
+
 export const logLinesDropped = counter("holdfast_log_lines_dropped_total", "Log lines that could not be written.")
 
 export const buildInfo = Metric.gauge("holdfast_build_info", {
@@ -154,6 +188,12 @@ export const startAtZero = (context: Context.Context<never>): void => {
   for (const phase of LOGIN_PHASES) loginPhases(phase).updateUnsafe(0, context)
   for (const verdict of RUN_VERDICTS) runs(verdict).updateUnsafe(0, context)
   for (const reason of GAP_REASONS) runOutputGaps(reason).updateUnsafe(0, context)
+  for (const outcome of CALL_OUTCOMES) agentCalls(outcome).updateUnsafe(0, context)
+  for (const signal of INGEST_SIGNALS) {
+    ingestRows(signal).updateUnsafe(0, context)
+    ingestRowsLost(signal).updateUnsafe(0, context)
+  }
+  for (const answer of INGEST_ANSWERS) ingestBatches(answer).updateUnsafe(0, context)
   runOutputBytes.updateUnsafe(0, context)
   logLinesDropped.updateUnsafe(0, context)
   ladderLevel.updateUnsafe(0, context)

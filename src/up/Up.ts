@@ -143,6 +143,8 @@ const hints = ({ script }: Program, home: UpHome) =>
       `  HOLDFAST_HOME=${quoted(home.gateway)} ${program} status`,
       "· the same in a browser, and its statecharts live, by a link that works once:",
       `  HOLDFAST_HOME=${quoted(home.gateway)} ${program} open`,
+      "· the fleet as central sees it, in a browser, by another such link:",
+      `  ${program} central open --data ${quoted(home.central)}`,
       "Ctrl-C ends all of it.",
       ""
     ]

@@ -1,7 +1,8 @@
 /**
- * The pages of the daemon: `/` this machine, `/runs` all runs, `/runs#<id>` one of them, `/machines` all statecharts,
+ * The pages of the daemon: `/` this machine, `/chat` a new conversation, `/chat#<id>` one of before, `/runs` all runs, `/runs#<id>` one of them, `/machines` all statecharts,
  * `/machines#join` one of them, `/machines#run/<id>` one instance of one.
  */
+import { chatPage } from "./ChatPage.ts"
 import { h, setText } from "./Dom.ts"
 import { listen } from "./EventStream.ts"
 import { machinePage } from "./MachinePage.ts"
@@ -22,7 +23,7 @@ const main = place("page")
 const connection = place("connection")
 
 /** Where these pages are. */
-const PATHS: ReadonlySet<string> = new Set(["/", "/runs", "/machines"])
+const PATHS: ReadonlySet<string> = new Set(["/", "/chat", "/runs", "/machines"])
 
 let seen: Seen = nothingSeen
 let page: Page | null = null
@@ -71,6 +72,7 @@ const named = (): readonly [string, string | null] => {
 }
 
 const pageOf = (path: string, name: string, part: string | null): Page => {
+  if (path === "/chat") return chatPage(name === "" ? null : name, go)
   if (path === "/runs") return name === "" ? runsPage(go) : runPage(name)
   if (path !== "/machines") return statusPage()
   return name === "" ? overviewPage() : machinePage(name, part)

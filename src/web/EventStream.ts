@@ -77,31 +77,61 @@ const once = async (
   listener: Listener,
   stop: AbortSignal | undefined
 ): Promise<"ended" | "absent" | "refused"> => {
+  let outcome: "ended" | "absent" | "refused" = "ended"
+  try {
+    await messagesOf(
+      url,
+      { headers: { accept: "text/event-stream" } },
+      {
+        message: listener.message,
+        refused: ({ status }) => {
+          outcome = status === 401 || status === 403 ? "refused" : "absent"
+        }
+      },
+      stop
+    )
+    return outcome
+  } catch {
+    // Nobody listens there just now, or the connection broke: both are what a restart looks like from here.
+    return "absent"
+  }
+}
+
+/** Who hears a single stream. */
+export interface Hearer {
+  readonly message: (message: Message) => void
+  /** There is no stream, but this answer. */
+  readonly refused: (response: Response) => Promise<void> | void
+}
+
+/** Opens one stream and reads it to its end. Throws where the connection breaks, says nothing for too long, or is stopped. */
+export const messagesOf = async (
+  url: string,
+  init: RequestInit,
+  hearer: Hearer,
+  stop: AbortSignal | undefined
+): Promise<void> => {
   const silence = new AbortController()
   const signal = stop === undefined ? silence.signal : AbortSignal.any([silence.signal, stop])
   let alarm = setTimeout(() => silence.abort(), SILENCE_MS)
   try {
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, signal })
-    if (response.status === 401 || response.status === 403) return "refused"
-    if (!response.ok || response.body === null) return "absent"
+    const response = await fetch(url, { ...init, signal })
+    if (!response.ok || response.body === null) return await hearer.refused(response)
     const cutter = new MessageCutter()
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     let stretch = 0
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return "ended"
+      if (done) return
       clearTimeout(alarm)
       alarm = setTimeout(() => silence.abort(), SILENCE_MS)
       const begun = now()
-      for (const message of cutter.push(value)) if (!signal.aborted) listener.message(message)
+      for (const message of cutter.push(value)) if (!signal.aborted) hearer.message(message)
       stretch += now() - begun
       if (stretch < STRETCH_MS) continue
       await pause(0)
       stretch = 0
     }
-  } catch {
-    // Nobody listens there just now, or the connection broke: both are what a restart looks like from here.
-    return "absent"
   } finally {
     clearTimeout(alarm)
     silence.abort()

@@ -3,7 +3,8 @@ import type { Answer } from "./Ask.ts"
 import { h, setChildren, setText } from "./Dom.ts"
 import { type Choices, fetchModels, setModel } from "./LoginWire.ts"
 
-const OWN_CHOICE = "The provider's own choice"
+/** The configured one, or what the provider chooses. */
+const OWN_CHOICE = "The default"
 
 export interface ModelPicker {
   readonly root: HTMLElement
@@ -37,7 +38,7 @@ export const modelPicker = (): ModelPicker => {
     const isKnown = model === null || models.some(({ id }) => id === model)
     setChildren(
       select,
-      ...(model === null ? [h("option", { value: "" }, OWN_CHOICE)] : []),
+      h("option", { value: "" }, OWN_CHOICE),
       ...(isKnown ? [] : [h("option", { value: model }, `${model} (not offered now)`)]),
       ...models.map(({ id, name }) => h("option", { value: id }, name === id ? id : `${name} (${id})`))
     )
@@ -53,16 +54,17 @@ export const modelPicker = (): ModelPicker => {
     draw(answer.type === "ok" ? "" : `The models cannot be listed: ${wordsOf(answer)}`, answer.type !== "ok")
   }
 
-  const pick = async (model: string): Promise<void> => {
-    if (model === "" || known === null) return
+  const pick = async (id: string): Promise<void> => {
+    if (known === null) return
+    const model = id === "" ? null : id
     const mine = ++turn
-    draw(`Setting ${model}…`, false)
-    select.value = model
+    draw(`Setting ${model ?? "the default"}…`, false)
+    select.value = id
     const answer = await setModel(model)
     if (mine !== turn) return
     if (answer.type === "ok") known = { ...known, model }
     draw(
-      answer.type === "ok" ? `${model} is used from now on.` : `Nothing was changed: ${wordsOf(answer)}`,
+      answer.type === "ok" ? `${model ?? OWN_CHOICE} is used from now on.` : `Nothing was changed: ${wordsOf(answer)}`,
       answer.type !== "ok"
     )
   }

@@ -41,8 +41,9 @@ export const perform = async (action: Action): Promise<Answer<string | null>> =>
 /** `GET /models`. */
 export const fetchModels = async (): Promise<Answer<Choices>> => read(await ask("GET", "/models", ACT_MS), readChoices)
 
-/** `POST /models/set`. */
-export const setModel = (model: string): Promise<Answer<unknown>> => ask("POST", "/models/set", ACT_MS, { model })
+/** `POST /models/set`; null forgets the one that was picked. */
+export const setModel = (model: string | null): Promise<Answer<unknown>> =>
+  ask("POST", "/models/set", ACT_MS, { model })
 
 /** An action that was carried out may still have come to nothing: `retry` says so; why, the account says. */
 const failureIn = (value: unknown): string | null => {

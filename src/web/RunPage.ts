@@ -1,9 +1,9 @@
 /** One run: how it does, its output live, and its end if somebody wants it. */
 import type { RunView } from "../domain/index.ts"
+import { confirm } from "./Confirm.ts"
 import { h, setChildren, setText } from "./Dom.ts"
 import { factElements, section } from "./Facts.ts"
 import type { Page } from "./Page.ts"
-import { runCancel } from "./RunCancel.ts"
 import { isCancelled, RUN_MACHINE, RunFeed } from "./RunFeed.ts"
 import { RunLog } from "./RunLog.ts"
 import { cancelRun, fetchRun } from "./RunWire.ts"
@@ -21,14 +21,21 @@ export const runPage = (id: string): Page => {
   const why = h("p", { class: "why" })
   const facts = h("dl", { class: "facts" })
   const log = new RunLog(id)
-  const cancel = runCancel(async () => {
-    const answer = await cancelRun(id)
-    if (answer.type === "ok") {
+  const cancel = confirm({
+    button: "Cancel this run",
+    words: "End this run? Its work is told to stop, and killed if it does not.",
+    yes: "Yes, end it",
+    no: "No, let it run",
+    elsewhere: title,
+    carryOut: async () => {
+      const answer = await cancelRun(id)
+      if (answer.type === "failed") return answer.words
+      if (answer.type === "away") return "The daemon did not answer: nothing was asked of it, as far as is known."
       isAsked = true
       take(answer.value)
+      return null
     }
-    return answer
-  }, title)
+  })
   const summary = h("div", { class: "summary" })
   const said = section("What it said last", "said-last", summary)
   const missing = h("p", { class: "card none", role: "status", hidden: true })

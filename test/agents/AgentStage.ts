@@ -47,6 +47,9 @@ export interface Staged {
   readonly write: (file: string, content: string) => void
   readonly remove: (file: string) => void
   readonly roster: Effect.Effect<AgentRoster>
+  readonly install: (file: string) => Effect.Effect<string | null>
+  /** What health tells. */
+  readonly known: Effect.Effect<AgentRoster>
   readonly names: Effect.Effect<ReadonlyArray<string>>
   readonly call: (name: string, args?: Readonly<Record<string, unknown>>) => Effect.Effect<CallOutcome>
   readonly contexts: Effect.Effect<ReadonlyArray<string>>
@@ -68,21 +71,28 @@ export const processesNaming = (path: string): ReadonlyArray<number> =>
     .filter((name) => /^\d+$/.test(name) && argumentsOf(name).includes(path))
     .map(Number)
 
+/** What the processes of agents need. */
+const world = Layer.mergeAll(Journal.layer, Switchboard.layer(wiring), Uptime.layer)
+
+type World = Layer.Success<typeof world> | Home | NodeServices.NodeServices
+
 /** Runs a test on a folder of its own; whatever it started has ended with it. */
 export const staged = <A, E>(
   limits: Partial<AgentLimits>,
-  test: (stage: Staged) => Effect.Effect<A, E, never>
+  test: (stage: Staged) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => stagedWith(() => agentsLayer(limits), test)
+
+/** The same with agents of the test's own layer, which is told the home. */
+export const stagedWith = <A, E>(
+  layerOf: (home: string) => Layer.Layer<Agents, never, World>,
+  test: (stage: Staged) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> =>
   Effect.gen(function* () {
     const home = mkdtempSync(join(tmpdir(), "holdfast-agents-"))
     const folder = join(home, "agents")
     mkdirSync(folder)
-    const layer = agentsLayer(limits).pipe(
-      Layer.provide(
-        Layer.mergeAll(Home.layerOf(home), Journal.layer, Switchboard.layer(wiring), Uptime.layer).pipe(
-          Layer.provideMerge(NodeServices.layer)
-        )
-      )
+    const layer = layerOf(home).pipe(
+      Layer.provide(Layer.mergeAll(Home.layerOf(home), world).pipe(Layer.provideMerge(NodeServices.layer)))
     )
     const used = Effect.gen(function* () {
       const agents = yield* Agents
@@ -91,6 +101,8 @@ export const staged = <A, E>(
         write: (file, content) => writeFileSync(join(folder, file), content),
         remove: (file) => rmSync(join(folder, file)),
         roster: agents.roster,
+        known: agents.known,
+        install: agents.install,
         names: Effect.map(agents.roster, ({ tools }) => tools.map(({ name }) => name)),
         call: (name, args = {}) => agents.call(name, args, CALLER),
         contexts: agents.systemContexts(CALLER),

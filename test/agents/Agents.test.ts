@@ -238,6 +238,40 @@ describe("a process of an agent file", () => {
     )
   )
 
+  it.live("has the environment of who started the daemon, without the gateway's settings and its sign-in", () =>
+    staged({}, ({ call, write }) =>
+      Effect.gen(function* () {
+        const variables = {
+          GITHUB_TOKEN: "no",
+          HOLDFAST_PORT: "1",
+          HOLDFAST_A_B_C: "",
+          HOLDFAST_HOME: "h",
+          OPENAI_API_KEY: "yes",
+          GH_TOKEN: "yes",
+          HTTPS_PROXY: "http://proxy.example"
+        }
+        const before = { ...process.env }
+        Object.assign(process.env, variables)
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            for (const name of Object.keys(variables)) {
+              if (before[name] === undefined) delete process.env[name]
+              else process.env[name] = before[name]
+            }
+          })
+        )
+        const wanted = JSON.stringify([...Object.keys(variables), "PATH"])
+        write("a_agent.py", python("A", `return [name for name in ${wanted} if name in os.environ]`, "import os"))
+        write("b_agent.js", javascript("B", `return ${wanted}.filter((name) => name in process.env)`))
+        const seen = ["HOLDFAST_HOME", "OPENAI_API_KEY", "GH_TOKEN", "HTTPS_PROXY", "PATH"]
+        for (const name of ["A", "B"]) {
+          const outcome = yield* call(name)
+          expect(outcome.ok ? JSON.parse(outcome.output) : outcome).toEqual(seen)
+        }
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.live("that cannot be started is told with what to do", () =>
     Effect.gen(function* () {
       const told = yield* staged({}, ({ roster, write }) => {

@@ -345,3 +345,39 @@ describe("a file that", () => {
     30_000
   )
 })
+
+describe("nobody waits for long", () => {
+  it.live("for a file that loops while it is loaded: the others are there, and it is told as being loaded", () =>
+    staged({}, ({ call, processes, roster, write }) =>
+      Effect.gen(function* () {
+        write("a_loop_agent.py", "while True:\n    pass\n")
+        for (const [file, source] of Object.entries(GOOD)) write(file, source)
+        const { quarantined, tools } = yield* roster
+        expect(tools.map(({ name }) => name)).toEqual(["GoodPython", "GoodJavaScript"])
+        expect(quarantined).toEqual([
+          { file: "a_loop_agent.py", class: null, reason: expect.stringMatching(/^it is still being loaded/) }
+        ])
+        // It goes on: nobody has waited for the end of its load.
+        expect(processes()).toHaveLength(3)
+        expect(yield* call("GoodPython", { text: "1" })).toEqual({ ok: true, output: "python: 1" })
+        expect(processes()).toHaveLength(3)
+      })
+    )
+  )
+
+  it.live("for a system_context that loops: the others speak, and it is asked once", () =>
+    staged({}, ({ call, contexts, processes, write }) =>
+      Effect.gen(function* () {
+        const speaking = (text: string) => `\n    def system_context(self):\n        ${text}\n`
+        write("a_agent.py", python("Mute", "return 'called'") + speaking("while True: pass"))
+        write("b_agent.py", python("Speaks", "return ''") + speaking("return 'I speak.'"))
+        expect(yield* contexts).toEqual(["I speak."])
+        expect(processes()).toHaveLength(1)
+        expect(yield* contexts).toEqual(["I speak."])
+        // Asked again it would run.
+        expect(processes()).toHaveLength(1)
+        expect(yield* call("Mute")).toEqual({ ok: true, output: "called" })
+      })
+    )
+  )
+})

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Result } from "effect"
-import type { ChatListener } from "../../src/agents/index.ts"
+import type { ChatListener, ToldCall } from "../../src/agents/index.ts"
 import { NotSignedIn, ProviderUnavailable } from "../../src/domain/index.ts"
 import { agent, atChatDesk, type ChatDesk, type DeskOptions, ok, until } from "./ChatDesk.ts"
 import { call, event, type ModelReceived, type ModelStep, refuse, say } from "./StandInModel.ts"
@@ -14,10 +14,10 @@ const turning = ({ chat, model }: ChatDesk, steps: ReadonlyArray<ModelStep>) =>
   Effect.gen(function* () {
     model.script.push(...steps)
     const texts: Array<string> = []
-    const rounds: Array<string> = []
+    const rounds: Array<ReadonlyArray<ToldCall>> = []
     const listener: ChatListener = {
       onText: (text) => Effect.sync(() => void texts.push(text)),
-      onRound: (logs) => Effect.sync(() => void rounds.push(logs))
+      onRound: (calls) => Effect.sync(() => void rounds.push(calls))
     }
     const result = yield* Effect.result(chat.turn(asked, listener))
     return { result, texts, rounds, requests: [...model.received] }
@@ -46,6 +46,10 @@ const weather = agent("Weather", ({ city }) => `${String(city)}: sunny`, {
   required: ["city"],
   additionalProperties: false
 })
+
+/** What is told of calls of it. */
+const sunny = (...cities: ReadonlyArray<string>): ReadonlyArray<ToldCall> =>
+  cities.map((city) => ({ agent: "Weather", result: `${city}: sunny` }))
 
 describe("a turn", () => {
   it.live("without calls is one request with soul, contexts, history and input", () =>
@@ -104,8 +108,8 @@ describe("a turn", () => {
         { agents: [weather] }
       )
       assert.strictEqual(reply.response, "Sunny in both.")
-      assert.deepStrictEqual(rounds, ["[Weather] Zürich: sunny\n[Weather] Oslo: sunny"])
-      assert.strictEqual(reply.agent_logs, rounds[0])
+      assert.deepStrictEqual(rounds, [sunny("Zürich", "Oslo")])
+      assert.strictEqual(reply.agent_logs, "[Weather] Zürich: sunny\n[Weather] Oslo: sunny")
       assert.deepEqual(requests[1]?.body.messages.slice(2), [
         {
           role: "assistant",
@@ -128,7 +132,7 @@ describe("a turn", () => {
         agents: [weather]
       })
       assert.strictEqual(reply.response, "Enough.")
-      assert.deepStrictEqual(rounds, ["[Weather] 1: sunny", "[Weather] 2: sunny", "[Weather] 3: sunny"])
+      assert.deepStrictEqual(rounds, [sunny("1"), sunny("2"), sunny("3")])
       assert.deepStrictEqual(
         requests.map(({ body }) => "tools" in body),
         [true, true, true, false]

@@ -6,11 +6,13 @@ import {
   type AgentHandler,
   agentHandler,
   Chat,
+  chatLayer,
   type ChatModels,
   chatRoutes,
   type ModelBounds,
   ModelClient
 } from "../../src/agents/index.ts"
+import { argumentProblems } from "../../src/agents/ToolArguments.ts"
 import {
   Agents,
   type AgentTool,
@@ -90,10 +92,17 @@ const simulated = ({ agents = [], quarantined = [], systemContexts = [] }: DeskO
         looked()
         return { tools, quarantined }
       }),
+      known: Effect.succeed({ tools, quarantined }),
       systemContexts: () => Effect.succeed(systemContexts),
+      install: () => Effect.succeed(null),
       call: (name, args, context) => {
         const found = agents.find((one) => one.name === name)
-        return found === undefined ? Effect.die(new Error(`nobody checked ${name}`)) : found.perform(args, context)
+        const tool = tools.find((one) => one.name === name)
+        if (found === undefined || tool === undefined) return Effect.die(new Error(`nobody checked ${name}`))
+        const problems = argumentProblems(tool, args)
+        return problems === null
+          ? found.perform(args, context)
+          : Effect.succeed({ ok: false, failure: "invalid_arguments", message: problems })
       }
     })
   )
@@ -143,7 +152,7 @@ export const atChatDesk = <A, E>(
       Home.layerOf(root),
       FetchHttpClient.layer
     ).pipe(Layer.provideMerge(NodeServices.layer))
-    const services = Chat.layerOf(models).pipe(
+    const services = chatLayer(models).pipe(
       Layer.provideMerge(ModelClient.layerOf(options.bounds ?? { stallMs: 5_000, deadlineMs: 20_000 })),
       Layer.provideMerge(base)
     )

@@ -107,6 +107,8 @@ describe("the daemon's routes and the fetch handler alike", () => {
         ],
         quarantined: [{ file: "bad_agent.py", class: null, reason: "line 3: invalid syntax" }]
       })
+      const nothing = yield* both({ method: "POST", path: "/agents/bad_agent.py/packages" }, [], options)
+      assert.deepEqual([nothing.status, nothing.json()["error"]], [409, "nothing_installable"])
       assert.deepEqual((yield* both({ path: "/health", token: null }, [], options)).json(), {
         status: "ok",
         version: "1.2.3"
@@ -154,7 +156,7 @@ describe("the daemon's routes and the fetch handler alike", () => {
       assert.deepInclude(answer, { status: 200 })
       assert.match(answer.headers["content-type"] ?? "", /^text\/event-stream/)
       assert.deepEqual(eventsOf(answer.text), [
-        ["agent", { logs: "[Echo] {}" }],
+        ["agent", { logs: "[Echo] {}", calls: [{ agent: "Echo", result: "{}" }] }],
         ["delta", { text: "All " }],
         ["delta", { text: "is " }],
         ["delta", { text: "done." }],

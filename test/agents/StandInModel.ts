@@ -47,6 +47,8 @@ export interface ScriptedCall {
 export class StandInModel {
   readonly received: Array<ModelReceived> = []
   readonly script: Array<ModelStep | ((request: ModelReceived) => ModelStep)> = []
+  /** What `GET /models` lists. */
+  readonly models: ReadonlyArray<string> = ["stand-in-1", "stand-in-2"]
   /** Kept when it is closed. */
   readonly url: string
   private readonly server: Server
@@ -83,10 +85,12 @@ export class StandInModel {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Array<Buffer> = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    if (new URL(request.url ?? "/", this.url).pathname !== "/chat/completions") {
-      response.writeHead(404).end()
-      return
+    const { pathname } = new URL(request.url ?? "/", this.url)
+    if (pathname === "/models") {
+      response.writeHead(200, { "content-type": "application/json" })
+      return void response.end(JSON.stringify({ data: this.models.map((id) => ({ id })) }))
     }
+    if (pathname !== "/chat/completions") return void response.writeHead(404).end()
     const body = JSON.parse(Buffer.concat(chunks).toString("utf8")) as ModelReceived["body"]
     const received: ModelReceived = { body, headers: request.headers, left: false }
     this.received.push(received)

@@ -1,6 +1,8 @@
 /** `npm run bench [name …]` measures, prints tables, and never asserts. Each bench is a file with a `run`. */
 const benches: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<void> }>>> = {
+  agents: () => import("./Agents.ts"),
   apply: () => import("./Apply.ts"),
+  central: () => import("./Central.ts"),
   start: () => import("./Start.ts"),
   tail: () => import("./Tail.ts")
 }

@@ -1,8 +1,11 @@
+import { once } from "node:events"
+import { DatabaseSync } from "node:sqlite"
+import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, FileSystem, Redacted } from "effect"
+import { Effect, FileSystem, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Admin } from "../../src/central-server/index.ts"
+import { Admin, Database } from "../../src/central-server/index.ts"
 import { bearer, documentFor, json, makeToken, withCentral } from "./Fixture.ts"
 
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value))
@@ -13,7 +16,7 @@ describe("saving a document", () => {
       Effect.gen(function* () {
         const put = (query: number) => admin.putConfig("fleet", documentFor(central.url, { query }), { force: false })
         const first = yield* put(1)
-        expect(first).toEqual({ etag: expect.stringMatching(/^"/), forced: false, warnings: [] })
+        expect(first).toEqual({ seq: 1, etag: expect.stringMatching(/^"/), forced: false, warnings: [] })
         expect((yield* put(1)).etag).toBe(first.etag)
         expect((yield* admin.listConfigs)[0]).toMatchObject({ name: "fleet", revisions: 1 })
         expect((yield* put(2)).etag).not.toBe(first.etag)
@@ -107,7 +110,7 @@ describe("saving a document", () => {
         const refused = yield* Effect.flip(admin.putConfig("fleet", document, { force: false }))
         expect(refused).toMatchObject({
           _tag: "ConfigRefused",
-          problems: [{ pointer, message: expect.stringMatching(message) }]
+          objections: [{ pointer, message: expect.stringMatching(message) }]
         })
         expect(refused.message).toMatch(/--force/)
         expect(yield* admin.listConfigs).toEqual([])
@@ -153,7 +156,8 @@ describe("policy tokens", () => {
             config: "fleet",
             created_at: "1970-01-01T00:00:00.000Z",
             expires_at: "1970-01-01T00:01:00.000Z",
-            revoked_at: "1970-01-01T00:00:00.000Z"
+            revoked_at: "1970-01-01T00:00:00.000Z",
+            gateways: 0
           }
         ])
         const fs = yield* FileSystem.FileSystem
@@ -188,7 +192,7 @@ describe("the directory", () => {
         const modeOf = (path: string) => Effect.map(fs.stat(path), ({ mode }) => mode & 0o777)
         expect(yield* modeOf(directory)).toBe(0o700)
         const names = yield* fs.readDirectory(directory)
-        expect(names.sort()).toEqual(["central.sqlite", "central.sqlite-shm", "central.sqlite-wal"])
+        expect(names.sort()).toEqual(["admin-token", "central.sqlite", "central.sqlite-shm", "central.sqlite-wal"])
         for (const name of names) expect(yield* modeOf(`${directory}/${name}`)).toBe(0o600)
       }).pipe(Effect.provide(NodeServices.layer))
     )
@@ -306,3 +310,195 @@ describe("the list of gateways", () => {
     )
   )
 })
+
+describe("the history of a config", () => {
+  it.effect("lets exactly one of two admins win who save at once, and tells the other who was faster", () =>
+    withCentral(({ admin, central, directory }) =>
+      Effect.gen(function* () {
+        const { etag: seen } = yield* admin.putConfig("fleet", documentFor(central.url), {
+          force: false,
+          expect: "none"
+        })
+        const save = (query: number, service: Admin["Service"]) =>
+          service.putConfig("fleet", documentFor(central.url, { query }), {
+            force: false,
+            expect: seen,
+            savedBy: "page"
+          })
+        // Over connections of their own, as two processes have them.
+        const results = yield* Admin.use((other) =>
+          Effect.all(
+            [1, 2, 3, 4, 5, 6].map((query) => Effect.result(save(query, query % 2 === 0 ? admin : other))),
+            {
+              concurrency: "unbounded"
+            }
+          )
+        ).pipe(Effect.provide(Admin.layer(directory)), Effect.provide(NodeServices.layer))
+        const won = results.filter(({ _tag }) => _tag === "Success")
+        expect(won).toHaveLength(1)
+        const lost = results.find(({ _tag }) => _tag === "Failure")
+        expect(lost).toMatchObject({ failure: { _tag: "RevisionChanged", newest: { seq: 2, saved_by: "page" } } })
+        // Sent again, for its answer was lost: that is saved already.
+        expect(yield* save(1, admin)).toMatchObject({ seq: 2 })
+        const first = yield* Effect.flip(
+          admin.putConfig("fleet", documentFor(central.url, { query: 9 }), { force: false, expect: "none" })
+        )
+        expect(first).toMatchObject({ _tag: "RevisionChanged", newest: { seq: 2 } })
+        const none = yield* Effect.flip(
+          admin.putConfig("other", documentFor(central.url), { force: false, expect: seen })
+        )
+        expect(none).toMatchObject({ _tag: "RevisionChanged", newest: null })
+      })
+    )
+  )
+
+  it.effect("brings earlier bytes back as a new revision", () =>
+    withCentral(({ admin, central }) =>
+      Effect.gen(function* () {
+        const put = (query: number) => admin.putConfig("fleet", documentFor(central.url, { query }), { force: false })
+        const first = yield* put(1)
+        expect((yield* Effect.flip(admin.rollback("fleet", { force: false }))).message).toMatch(/nothing to go back to/)
+        yield* put(2)
+        expect(yield* admin.rollback("fleet", { force: false })).toMatchObject({ seq: 3, etag: first.etag })
+        yield* put(3)
+        expect(yield* admin.rollback("fleet", { force: false, seq: 2, savedBy: "api" })).toMatchObject({ seq: 5 })
+        expect((yield* admin.history("fleet")).map(({ restores, saved_by, seq }) => [seq, restores, saved_by])).toEqual(
+          [
+            [5, 2, "api"],
+            [4, null, "command"],
+            [3, 1, "command"],
+            [2, null, "command"],
+            [1, null, "command"]
+          ]
+        )
+        expect((yield* admin.history("fleet", { before: 3, limit: 1 })).map(({ seq }) => seq)).toEqual([2])
+        expect(yield* admin.diff("fleet", 1, 2)).toMatchObject({
+          changes: [{ pointer: "/query", kind: "changed", before: "1", after: "2" }],
+          lines: expect.arrayContaining(['-  "query": 1', '+  "query": 2'])
+        })
+        expect((yield* Effect.flip(admin.rollback("fleet", { force: false, seq: 9 }))).message).toMatch(/no revision 9/)
+        expect(yield* Effect.flip(admin.history("x"))).toMatchObject({ reason: "not_found" })
+        expect(yield* admin.check("fleet", bytes({}))).toMatchObject({
+          unchanged: false,
+          objections: [{ pointer: "/version" }]
+        })
+        expect(yield* admin.check("fleet", documentFor(central.url, { query: 2 }))).toEqual({
+          objections: [],
+          unchanged: true
+        })
+      })
+    )
+  )
+
+  it.effect("counts gateways for the newest revision with the bytes that they run, and keeps what they ran", () =>
+    withCentral(({ admin, ask, bootstrap, central }) =>
+      Effect.gen(function* () {
+        const jwt = yield* bootstrap(yield* makeToken(admin))
+        const put = (query: number) => admin.putConfig("fleet", documentFor(central.url, { query }), { force: false })
+        const poll = (headers: Record<string, string>) =>
+          Effect.andThen(ask("GET", "/v1/config", bearer(jwt, headers)), TestClock.adjust("1 minute"))
+        const a = yield* put(1)
+        yield* poll({})
+        yield* poll({ "if-none-match": a.etag })
+        yield* poll({ "if-none-match": a.etag })
+        const b = yield* put(2)
+        yield* poll({ "if-none-match": b.etag })
+        yield* admin.rollback("fleet", { force: false })
+        // A proxy on the way weakened it.
+        yield* poll({ "if-none-match": `W/${a.etag}` })
+        const { configs, gateways } = yield* admin.fleet
+        expect(configs[0]?.newest.map(({ convergence, seq }) => [seq, convergence.unconfirmed])).toEqual([
+          [3, 1],
+          [2, 0],
+          [1, 0]
+        ])
+        expect(gateways).toMatchObject([{ standing: "unconfirmed", running_since: "1970-01-01T00:04:00.000Z" }])
+        expect(configs[0]?.standings).toEqual({ unconfirmed: 1 })
+        const { tenures } = yield* admin.gatewayDetail(gateways[0]?.id ?? "")
+        expect(tenures.map(({ etag, since, until }) => [etag, since.slice(14, 19), until?.slice(14, 19)])).toEqual([
+          [a.etag, "04:00", undefined],
+          [b.etag, "03:00", "04:00"],
+          [a.etag, "01:00", "03:00"],
+          [null, "00:00", "01:00"]
+        ])
+      })
+    )
+  )
+})
+
+describe("a database that cannot be used", () => {
+  it.effect("because another process writes, or because its disk is full, is named as such", () =>
+    Effect.gen(function* () {
+      const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+      const failures = yield* Database.use((database) =>
+        Effect.gen(function* () {
+          const write = (text: string) =>
+            Effect.flip(database.execute("INSERT INTO settings VALUES (?, ?)", text.slice(0, 9), text))
+          const other = new DatabaseSync(`${directory}/central.sqlite`)
+          other.exec("BEGIN IMMEDIATE")
+          const locked = yield* write("locked")
+          other.exec("ROLLBACK")
+          other.close()
+          // What SQLite says of a disk that is full, it says of a file that may not grow.
+          yield* database.query(Schema.Unknown, "PRAGMA max_page_count = 1")
+          const full = yield* write("x".repeat(1_000_000))
+          yield* database.query(Schema.Unknown, "PRAGMA max_page_count = 1000000")
+          yield* database.execute("INSERT INTO settings VALUES ('a', 'b')")
+          return [locked, full]
+        })
+      ).pipe(Effect.provide(Database.layer(directory, { busyMillis: 20 })))
+      expect(failures).toMatchObject([
+        { code: 5, message: expect.stringMatching(/Another process has been writing .*: try again/) },
+        { code: 13, message: expect.stringMatching(/disk is full: free some space/) }
+      ])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("because it is of a newer version says what to do", () =>
+    withCentral(({ admin, central, directory }) =>
+      Effect.gen(function* () {
+        const other = new DatabaseSync(`${directory}/central.sqlite`)
+        other.exec("PRAGMA user_version = 99")
+        other.close()
+        const open = Admin.use(({ listTokens }) => listTokens).pipe(Effect.provide(Admin.layer(directory)))
+        expect((yield* Effect.flip(open)).message).toMatch(/newer version \(format 99\): use that version/)
+        expect((yield* admin.putConfig("fleet", documentFor(central.url), { force: false })).seq).toBe(1)
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+  )
+
+  it.live("does not grow without end while others read it all the time", () =>
+    withCentral(({ admin, directory }) =>
+      Effect.gen(function* () {
+        const reader = new Worker(READ_ALL_THE_TIME, { eval: true, workerData: `${directory}/central.sqlite` })
+        yield* Effect.promise(() => once(reader, "message"))
+        const fs = yield* FileSystem.FileSystem
+        let largest = 0
+        for (let turn = 0; turn < 500; turn++) {
+          yield* admin.putConfig("fleet", bytes("x".repeat(100_000) + turn), { force: true })
+          largest = Math.max(largest, Number((yield* fs.stat(`${directory}/central.sqlite-wal`)).size))
+        }
+        yield* Effect.promise(() => reader.terminate())
+        // 50 MB were written: without a look at it, the log holds them all.
+        expect(largest).toBeLessThan(40_000_000)
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+  )
+})
+
+/** Two readers, one of which is always in the middle of a read. */
+const READ_ALL_THE_TIME = `
+const { DatabaseSync } = require("node:sqlite")
+const { parentPort, workerData } = require("node:worker_threads")
+const begin = () => {
+  const rows = new DatabaseSync(workerData).prepare("SELECT * FROM settings, sqlite_schema").iterate()
+  rows.next()
+  return rows
+}
+const open = [begin(), begin()]
+parentPort.postMessage("reading")
+for (let turn = 0; ; turn++) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  open[turn % 2].return()
+  open[turn % 2] = begin()
+}`

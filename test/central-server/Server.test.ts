@@ -184,8 +184,8 @@ describe("config", () => {
   it.effect("and every other route answers errors in JSON", () =>
     withCentral(({ ask }) =>
       Effect.gen(function* () {
-        expect(errorOf(yield* ask("GET", "/"))).toEqual([404, JSON_TYPE, "not_found"])
-        expect(errorOf(yield* ask("POST", "/v1/ingest/logs", json({})))).toEqual([404, JSON_TYPE, "not_found"])
+        expect(errorOf(yield* ask("GET", "/v1/nothing"))).toEqual([404, JSON_TYPE, "not_found"])
+        expect(errorOf(yield* ask("POST", "/v1/ingest/logs", json({})))).toEqual([401, JSON_TYPE, "identity_missing"])
         const wrong = yield* ask("DELETE", "/v1/config")
         expect(errorOf(wrong)).toEqual([405, JSON_TYPE, "method_not_allowed"])
         expect(wrong.headers.get("allow")).toBe("GET, HEAD")

@@ -3,7 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, Logger, Option, Path, Redacted, References, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { AcquiredIdentity, LoadedIdentity, PollAnswer } from "../../machines/index.ts"
-import { CentralHttp, Identity, PullLoop } from "../../src/central/index.ts"
+import { CentralHttp, Identity, PullLoop, Uplink } from "../../src/central/index.ts"
 import { ConfigControl, Home, normaliseUrl, Version } from "../../src/domain/index.ts"
 import { DurableFiles, IdentityStore } from "../../src/storage/index.ts"
 
@@ -27,6 +27,7 @@ export interface Gateway {
   readonly report: Effect.Effect<{ readonly supported: boolean }, { readonly _tag: string; readonly message: string }>
   readonly identity: Identity["Service"]
   readonly store: IdentityStore["Service"]
+  readonly uplink: Uplink["Service"]
   readonly http: CentralHttp["Service"]
   /** Everything that was logged, at every level, as JSON lines. */
   readonly log: () => string
@@ -74,7 +75,7 @@ export const withGateway = <A, E>(
         remoteConfig: Effect.succeed(null)
       })
     )
-    const layer = PullLoop.layer.pipe(
+    const layer = Layer.mergeAll(PullLoop.layer, Uplink.layer).pipe(
       Layer.provideMerge(Identity.layer),
       Layer.provideMerge(Layer.mergeAll(CentralHttp.layer, IdentityStore.layer, control, Version.layerOf("1.2.3"))),
       Layer.provide(DurableFiles.layer),
@@ -98,6 +99,7 @@ export const withGateway = <A, E>(
         report: pulls.tasks.sendReport(undefined),
         identity,
         store: yield* IdentityStore,
+        uplink: yield* Uplink,
         http: yield* CentralHttp,
         log: () => lines.join("\n")
       })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import { TestClock } from "effect/testing"
+import { Workload } from "../../src/domain/index.ts"
 import { type Gateway, jwtOf, NOW, withGateway } from "./Gateway.ts"
 import { type Answer, closedSoon, json, reply, type StandIn, standIn } from "./StandIn.ts"
 
@@ -319,7 +320,7 @@ describe("a document over 1 MiB", () => {
 })
 
 describe("the status report", () => {
-  it.effect("says what runs, with version and platform", () =>
+  it.effect("says what runs, with version and platform, and what it works on where that is known", () =>
     enrolled(ETAG, (gateway, central) =>
       Effect.gen(function* () {
         central.answerWith(reply(202))
@@ -331,11 +332,11 @@ describe("the status report", () => {
           remote_config: null,
           version: "1.2.3",
           platform: `${process.platform}-${process.arch}`,
-          agents: 0,
-          runs: 0
+          agents: 3,
+          runs: 1
         })
       })
-    )
+    ).pipe(Effect.provideService(Workload, Effect.succeed({ agents: 3, runs: 1 })))
   )
 
   it.effect("is not supported by a central that answers 404 or 405", () =>

@@ -43,7 +43,7 @@ describe("administration of a central", () => {
         const put = yield* desk.run(["central", "config", "put", "fleet", file, ...data(desk), "--json"])
         expect(put).toMatchObject({ code: 0, err: "" })
         const { etag } = JSON.parse(put.out)
-        expect(put.out).toBe(JSON.stringify({ etag }))
+        expect(put.out).toBe(JSON.stringify({ etag, seq: 1 }))
         expect(etag).toMatch(/^"[0-9a-f]{64}"$/)
         const listed = yield* desk.run(["central", "config", "list", ...data(desk), "--json"])
         expect(JSON.parse(listed.out)).toMatchObject([{ name: "fleet", etag, forced: false }])

@@ -16,6 +16,8 @@ export interface Said {
 export interface Terminal {
   /** What standard input holds; a terminal when there is none. */
   readonly stdin?: string
+  /** What a person types at the terminal that standard input is then. */
+  readonly answer?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -47,11 +49,11 @@ export class Desk {
       Effect.provide(
         Layer.mergeAll(
           TestConsole.layer,
-          stdioLayer(terminal.stdin),
+          stdioLayer(terminal),
           ConfigProvider.layer(
             ConfigProvider.fromUnknown({ HOLDFAST_HOME: this.home, HOME: this.root, NO_COLOR: "1", ...terminal.env })
           ),
-          Layer.succeed(OrderlyEnd, { expected: Effect.void })
+          Layer.succeed(OrderlyEnd, { expected: Effect.void, onHangup: () => Effect.void })
         )
       )
     )
@@ -78,14 +80,15 @@ export class Desk {
 
 class Chunks extends Context.Service<Chunks, Array<string | Uint8Array>>()("test/cli/InProcess/Chunks") {}
 
-const stdioLayer = (stdin: string | undefined) =>
+const stdioLayer = ({ answer, stdin }: Terminal) =>
   Layer.unwrap(
     Effect.sync(() => {
       const chunks: Array<string | Uint8Array> = []
+      const typed = stdin ?? answer
       return Layer.merge(
         Layer.succeed(Chunks, chunks),
         Stdio.layerTest({
-          stdin: stdin === undefined ? Stream.never : Stream.make(new TextEncoder().encode(stdin)),
+          stdin: typed === undefined ? Stream.never : Stream.make(new TextEncoder().encode(typed)),
           stdinIsTerminal: Effect.succeed(stdin === undefined),
           stdout: () => Sink.forEach((chunk: string | Uint8Array) => Effect.sync(() => void chunks.push(chunk)))
         })

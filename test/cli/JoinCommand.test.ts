@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
+import { FakeManager } from "../service/FakeManager.ts"
 import { atDesk } from "./InProcess.ts"
 
 const URL = "http://127.0.0.1:7999"
@@ -119,6 +120,11 @@ describe("a join", () => {
         const said = yield* desk.run(["join", URL, "--dry-run", "--json"], { stdin: TOKEN })
         expect(said.code).toBe(0)
         expect(JSON.parse(said.out)).toMatchObject({ url: URL, dry_run: true, already_joined: false, intent: null })
+        expect(said.out).toContain("No service manager is here")
+        const manager = new FakeManager(desk.root, "systemd")
+        const withManager = yield* desk.run(["join", URL, "--dry-run"], { stdin: TOKEN, env: manager.env })
+        expect(withManager.out).toContain("Then it would install and start the service holdfast.service")
+        expect(manager.calls()).toEqual([])
         expect(yield* desk.files).toEqual([])
       })
     )

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, PlatformError } from "effect"
 import { DaemonLock, DurableFiles } from "../../src/storage/index.ts"
+import { FakeManager } from "../service/FakeManager.ts"
 import { atDesk, type Desk } from "./InProcess.ts"
 
 const joined = Effect.fnUntraced(function* (desk: Desk) {
   yield* desk.write("home/config.json", '{"version":2}')
   yield* desk.run(["join", "http://127.0.0.1:7999"], { stdin: "token" })
   yield* desk.write("home/state/identity.json", "{}")
+  yield* desk.write("home/state/ingest/events/000001-s.ndjson", "{}")
   yield* desk.write("home/state/config-control/a/document.json", "{}")
 })
 
@@ -33,6 +35,31 @@ describe("leave", () => {
           "state/run/daemon.lock"
         ])
         expect((yield* desk.run(["leave"])).out).toContain("has not joined")
+      })
+    )
+  )
+
+  it.live("with --service, stops and removes the service of this home first, and leaves that of another alone", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        const env = { ...manager.env, PATH: "/usr/bin:/bin" }
+        const unit = ".config/systemd/user/holdfast.service"
+        yield* joined(desk)
+        yield* desk.run(["daemon", "install"], { env })
+        const text = yield* desk.read(unit)
+        manager.calls()
+        expect(yield* desk.run(["leave", "--service"], { env })).toMatchObject({
+          code: 0,
+          out: expect.stringMatching(/^The service holdfast\.service is stopped and removed\.\nThis machine has left/)
+        })
+        expect(manager.calls()).toContain("systemctl --user disable --now holdfast.service")
+        expect(yield* Effect.exit(desk.read(unit))).toMatchObject({ _tag: "Failure" })
+
+        yield* joined(desk)
+        yield* desk.write(unit, text.replaceAll(desk.home, "/other/home"))
+        expect((yield* desk.run(["leave", "--service"], { env })).out).toMatch(/^This machine has left/)
+        expect(yield* desk.read(unit)).toContain("/other/home")
       })
     )
   )

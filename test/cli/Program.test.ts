@@ -28,6 +28,8 @@ describe("the program", () => {
       "open",
       "health",
       "config",
+      "agent",
+      "chat",
       "upgrade",
       "central"
     ]) {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Exit, Option, Redacted } from "effect"
 import { ControlFiles } from "../../src/config/index.ts"
 import type { StateFile } from "../../src/domain/index.ts"
 import { DurableFiles, IdentityStore, Slots } from "../../src/storage/index.ts"
@@ -43,6 +43,8 @@ const inOldFleet = Effect.fnUntraced(function* (engine: Engine) {
   yield* (yield* DurableFiles).write(engine.home.control, "seed.json", bytes(centralDocument(OLD, OLD_TOKEN)))
   yield* identities.put(OLD, { jwt: Redacted.make(JWT), expires_at: 9, obtained_at: 1, gateway_id: "gw" })
   yield* identities.confirm(OLD, "all")
+  yield* engine.fs.makeDirectory(`${engine.home.state}/ingest/runs`, { recursive: true })
+  yield* engine.fs.writeFileString(`${engine.home.state}/ingest/runs/000001-s.ndjson`, "what waits for the old fleet")
 })
 
 const joinNew = ControlFiles.use((control) =>
@@ -239,6 +241,33 @@ describe("a joining intent", () => {
         const before = yield* engine.tree
         yield* control.executeJoin
         assert.deepStrictEqual(yield* engine.tree, before)
+      })
+    )
+  )
+
+  it.live(
+    "that could be written once, and not twice, is none: what was told to have failed does not happen later",
+    () =>
+      withEngine((engine) =>
+        Effect.gen(function* () {
+          const control = yield* ControlFiles
+          engine.recording.fault = (call) =>
+            call === "write state/config-control/join.bak.json.tmp" ? "ENOSPC" : undefined
+          const written = yield* Effect.exit(joinNew)
+          assert.isTrue(Exit.isFailure(written))
+          assert.isTrue(Option.isNone(yield* control.readJoin))
+        })
+      )
+  )
+
+  it.live("for a central that the machine knows keeps what waits for that one", () =>
+    withEngine((engine) =>
+      Effect.gen(function* () {
+        const control = yield* ControlFiles
+        yield* inOldFleet(engine)
+        yield* control.writeJoin({ document: bytes(centralDocument(OLD, NEW_TOKEN)) })
+        yield* control.executeJoin
+        assert.property(yield* engine.tree, "state/ingest/runs/000001-s.ndjson")
       })
     )
   )

@@ -8,6 +8,7 @@ import { ConfigPullMoves } from "./ConfigPullMoves.ts"
 import { DaemonMoves } from "./DaemonMoves.ts"
 import { DeviceLoginMoves } from "./DeviceLoginMoves.ts"
 import { explore, missing, type Exploration } from "./Explore.ts"
+import { IngestMoves } from "./IngestMoves.ts"
 import { JoinMoves } from "./JoinMoves.ts"
 import { TailerMoves } from "./TailerMoves.ts"
 import { RunMoves } from "./RunMoves.ts"
@@ -23,7 +24,8 @@ const explorations: Readonly<Record<MachineId, (machine: AnyStateMachine) => Exp
   deviceLogin: (machine) => explore(machine, DeviceLoginMoves),
   tailer: (machine) => explore(machine, TailerMoves),
   run: (machine) => explore(machine, RunMoves),
-  agentHost: (machine) => explore(machine, AgentHostMoves)
+  agentHost: (machine) => explore(machine, AgentHostMoves),
+  ingest: (machine) => explore(machine, IngestMoves)
 }
 
 /** What is known of one machine. */

@@ -22,6 +22,8 @@ const described = Object.entries(api.paths).flatMap(([path, methods]) =>
 
 /** The routes as they are written: `route("GET", "/x"` and `post("/x"`. */
 const written = [
+  "src/agents/AgentFileRoutes.ts",
+  "src/agents/ChatRoutes.ts",
   "src/daemon/Api.ts",
   "src/daemon/Pages.ts",
   "src/login/LoginRoutes.ts",
@@ -34,7 +36,7 @@ const written = [
     ...[...source.matchAll(/\bpost\(\s*"([^"]+)"/g)].map(([, path]) => `POST ${path}`)
   ]
 })
-const known = (name: string): string => name.replace("${id}", "{machine}").replace(":id", "{id}")
+const known = (name: string): string => name.replace("${id}", "{machine}").replace(/:(id|file)/, "{$1}")
 
 let machine: LoginMachine
 beforeAll(async () => {

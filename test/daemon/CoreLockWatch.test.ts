@@ -98,7 +98,7 @@ describe("the core lock in the daemon's health", () => {
           status: {
             state: "missing",
             path: lock,
-            message: `There is no core lock ${lock}. Make one: holdfast core-lock generate`
+            message: `There is no core lock ${lock}. Make one: holdfast core-lock generate --python python3 --output ${lock}`
           },
           diagnostics: []
         })

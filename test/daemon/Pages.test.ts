@@ -29,7 +29,7 @@ describe("a one-time link", () => {
         const first = yield* Effect.promise(() => visit(api.port, url))
         assert.strictEqual(first.status, 200)
         assert.match(first.headers["content-type"] ?? "", /^text\/html/)
-        assert.include(first.body, '<meta http-equiv="refresh" content="0; url=/">')
+        assert.include(first.body, '<meta http-equiv="refresh" content="0; url=./">')
         const [, ...attributes] = (first.headers["set-cookie"] ?? "").split("; ")
         assert.sameMembers(attributes, ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=2592000"])
         assert.match(cookieOf(first), new RegExp(`^holdfast_${api.port}=\\d+\\.[\\w-]{43}\\.[\\w-]{43}$`))
@@ -99,6 +99,7 @@ describe("the pages", () => {
         const cookie = yield* Effect.promise(() => signIn(api))
         const paths = [
           "/",
+          "/chat",
           "/machines",
           "/machines/events",
           "/machines/join.svg",
@@ -124,7 +125,8 @@ describe("the pages", () => {
             )
           }
           const method = yield* Effect.promise(() => sendRaw(api.port, request(`PUT ${path}`, { cookie })))
-          assert.deepStrictEqual([method.status, method.headers["allow"]], [405, "GET, HEAD"], path)
+          const allowed = path === "/chat" ? "GET, HEAD, POST" : "GET, HEAD"
+          assert.deepStrictEqual([method.status, method.headers["allow"]], [405, allowed], path)
         }
         for (const path of ["/machines/nothing.svg", "/machines/..%2fapp.html", "/web/app.html"]) {
           const missing = yield* get(api.port, path, { cookie })

@@ -1,6 +1,6 @@
 /** The judge of the kills can fail: each sentence is broken alone, by what a wrong daemon would show. */
 import { describe, expect, it } from "vitest"
-import type { GatewayView } from "../../src/central-server/index.ts"
+import type { GatewayView } from "../../src/domain/index.ts"
 import type { RemoteConfig } from "../../src/domain/index.ts"
 import { type Disk, type Killed, phaseOf } from "./KillsDisk.ts"
 import { CHECKS, type Facts, judge, type Observation, type Revision, type Sentence } from "./KillsJudge.ts"
@@ -60,13 +60,18 @@ const view: GatewayView = {
   joined_at: "2030-01-01T00:00:00.000Z",
   last_seen: null,
   running_etag: NEW,
+  running_since: null,
   running_forced: false,
   newest_etag: NEW,
+  standing: "converged",
   on_probation: false,
   last_rollback,
   last_attempt: null,
   reported_at: null,
   version: null,
+  platform: null,
+  agents: null,
+  runs: null,
   revoked: false,
   why: "runs the newest revision"
 }

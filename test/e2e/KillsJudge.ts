@@ -1,6 +1,5 @@
 /** What must hold after a kill, as pure sentences about what can be seen from outside. */
-import type { GatewayView } from "../../src/central-server/index.ts"
-import type { RemoteConfig } from "../../src/domain/index.ts"
+import type { GatewayView, RemoteConfig } from "../../src/domain/index.ts"
 import type { Disk } from "./KillsDisk.ts"
 
 /** Parts of a probation's window, each charged before it is used, and unexplained starts that it is given. */

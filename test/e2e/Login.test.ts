@@ -111,7 +111,7 @@ describe("a device-code login", { timeout: 60_000 }, () => {
     const { provider } = await start()
     provider.enter((await machine.login()).user_code, "octocat")
     await machine.outcome()
-    const pick = (model: string) =>
+    const pick = (model: string | null) =>
       machine.ask("POST", "/models/set", {
         body: JSON.stringify({ model }),
         headers: { "content-type": "application/json" }
@@ -126,6 +126,29 @@ describe("a device-code login", { timeout: 60_000 }, () => {
     provider.script.models.push({ status: 401, body: {} })
     expect((await machine.ask("GET", "/models")).status).toBe(200)
     expect(provider.count("exchange")).toBe(exchanges + 1)
+  })
+
+  it("forgets the model that was picked, for this and later processes, without asking anybody", async () => {
+    const plugins = [{ name: "@holdfast/agents", config: { model: "of-the-document" } }]
+    machine = await LoginMachine.start({}, {}, () => ({ version: 2, plugins }))
+    const { provider } = machine
+    provider.enter((await machine.login()).user_code, "octocat")
+    await machine.outcome()
+    const pick = (model: string | null) =>
+      machine.ask("POST", "/models/set", {
+        body: JSON.stringify({ model }),
+        headers: { "content-type": "application/json" }
+      })
+    const health = async () => (await machine.ask("GET", "/health")).json
+    await pick("gpt-stand-in")
+    expect(await health()).toMatchObject({ model: "gpt-stand-in" })
+    const asked = provider.count("models")
+    for (const _ of [1, 2]) expect(await pick(null)).toMatchObject({ status: 200, json: { model: null } })
+    expect(provider.count("models")).toBe(asked)
+    expect(await health()).toMatchObject({ model: "of-the-document" })
+    await machine.kill()
+    expect(await health()).toMatchObject({ model: "of-the-document" })
+    expect((await machine.ask("GET", "/models")).json).toMatchObject({ model: null })
   })
 
   it("outlives a daemon that is killed in each of its phases, with one code entered in total", async () => {

@@ -1,7 +1,7 @@
 /** The main job with real processes, sockets and disk: join, configure, prove, roll back. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it, type TestContext } from "vitest"
 import { certificate, key } from "../central/SelfSigned.ts"
 import {
   type Central,
@@ -16,28 +16,31 @@ import {
 } from "./Processes.ts"
 import { openWire, type Wire } from "./Wire.ts"
 
-const cleanups: Array<() => unknown> = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
+/** Tells the test what to undo once it is over, the newest first. */
+type AtEnd = Pick<TestContext, "onTestFinished">
 
 interface Fleet {
   readonly wire: Wire
   readonly central: Central
 }
 
-const openFleet = async (tls?: { readonly cert: string; readonly key: string }): Promise<Fleet> => {
+const openFleet = async (
+  { onTestFinished }: AtEnd,
+  tls?: { readonly cert: string; readonly key: string }
+): Promise<Fleet> => {
   const wire = await openWire(tls)
   const data = scratch()
   const central = await startCentral(data, { externalUrl: wire.url })
   wire.target = central.url
-  cleanups.push(wire.close, central.stop, () => rmSync(data, { recursive: true, force: true }))
+  onTestFinished(wire.close)
+  onTestFinished(async () => void (await central.stop()))
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }))
   return { wire, central }
 }
 
-const machine = (env: Record<string, string> = {}): Gateway => {
+const machine = ({ onTestFinished }: AtEnd, env: Record<string, string> = {}): Gateway => {
   const gateway = new Gateway(env)
-  cleanups.push(() => gateway.remove())
+  onTestFinished(() => gateway.remove())
   return gateway
 }
 
@@ -52,10 +55,10 @@ const joined = async ({ central, wire }: Fleet, gateway: Gateway): Promise<strin
 const fast = { HOLDFAST_TEST_TIME_SCALE: "60" }
 
 describe("a machine that joins", () => {
-  it("is configured, restarts with 75, confirms with If-None-Match and is promoted; the token is gone", async () => {
-    const fleet = await openFleet()
+  it("is configured, restarts with 75, confirms with If-None-Match and is promoted; the token is gone", async (context) => {
+    const fleet = await openFleet(context)
     const etag = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine()
+    const gateway = machine(context)
     const token = await joined(fleet, gateway)
     const before = await gateway.status()
     expect(before.remote_config?.last_known_good ?? null).toBeNull()
@@ -87,17 +90,17 @@ describe("a machine that joins", () => {
     ])
   })
 
-  it("trusts the private authority that it joined with, and none without", async () => {
-    const fleet = await openFleet({ cert: certificate, key })
+  it("trusts the private authority that it joined with, and none without", async (context) => {
+    const fleet = await openFleet(context, { cert: certificate, key })
     const etag = await fleet.central.put(documentFor(fleet.wire.url))
     const authority = join(scratch(), "ca.pem")
     writeFileSync(authority, certificate)
     const token = await fleet.central.token()
-    const stranger = machine(fast)
+    const stranger = machine(context, fast)
     expect((await stranger.run("join", fleet.wire.url, token, "--no-daemon")).code).toBe(0)
     stranger.start()
     await stranger.until("no trust", ({ diagnostics }) => diagnostics.some(({ kind }) => kind === "identity_failing"))
-    const gateway = machine()
+    const gateway = machine(context)
     const joining = await gateway.run("join", fleet.wire.url, token, "--ca", authority, "--no-daemon")
     expect(joining.code, joining.stderr).toBe(0)
     gateway.start()
@@ -105,10 +108,10 @@ describe("a machine that joins", () => {
     expect(stranger.quickStatus()?.remote_config?.last_known_good ?? null).toBeNull()
   })
 
-  it("tells central what it runs and why", async () => {
-    const fleet = await openFleet()
+  it("tells central what it runs and why", async (context) => {
+    const fleet = await openFleet(context)
     const etag = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine()
+    const gateway = machine(context)
     await joined(fleet, gateway)
     gateway.start()
     await gateway.promoted(etag)
@@ -119,10 +122,10 @@ describe("a machine that joins", () => {
     expect(listed).toContain("why")
   })
 
-  it("refuses a bad document, keeps what runs, and applies the next good one", async () => {
-    const fleet = await openFleet()
+  it("refuses a bad document, keeps what runs, and applies the next good one", async (context) => {
+    const fleet = await openFleet(context)
     const first = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine(fast)
+    const gateway = machine(context, fast)
     await joined(fleet, gateway)
     gateway.start()
     await gateway.promoted(first)
@@ -151,10 +154,10 @@ describe("a machine that joins", () => {
 })
 
 describe("a revision that does not prove itself", () => {
-  it("is rolled back when it kills its own line to central, is not applied again, and a fixed one is", async () => {
-    const fleet = await openFleet()
+  it("is rolled back when it kills its own line to central, is not applied again, and a fixed one is", async (context) => {
+    const fleet = await openFleet(context)
     const good = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine(fast)
+    const gateway = machine(context, fast)
     await joined(fleet, gateway)
     gateway.start()
     await gateway.promoted(good)
@@ -181,10 +184,10 @@ describe("a revision that does not prove itself", () => {
     await gateway.promoted(fixed)
   })
 
-  it("is rolled back by its fifth unexplained start when a plugin ends the daemon, well before the window", async () => {
-    const fleet = await openFleet()
+  it("is rolled back by its fifth unexplained start when a plugin ends the daemon, well before the window", async (context) => {
+    const fleet = await openFleet(context)
     const good = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine({ HOLDFAST_TEST_TIME_SCALE: "20", HOLDFAST_TEST_PLUGINS: pluginFixtures })
+    const gateway = machine(context, { HOLDFAST_TEST_TIME_SCALE: "20", HOLDFAST_TEST_PLUGINS: pluginFixtures })
     await joined(fleet, gateway)
     gateway.start()
     await gateway.promoted(good)
@@ -205,10 +208,10 @@ describe("a revision that does not prove itself", () => {
     expect(gateway.exits.filter(({ code }) => code === 1)).toHaveLength(5)
   })
 
-  it("starts safely when a promoted one begins to crash, goes on polling, and takes the next revision", async () => {
-    const fleet = await openFleet()
+  it("starts safely when a promoted one begins to crash, goes on polling, and takes the next revision", async (context) => {
+    const fleet = await openFleet(context)
     const trigger = join(scratch(), "now")
-    const gateway = machine({ HOLDFAST_TEST_TIME_SCALE: "20", HOLDFAST_TEST_PLUGINS: pluginFixtures })
+    const gateway = machine(context, { HOLDFAST_TEST_TIME_SCALE: "20", HOLDFAST_TEST_PLUGINS: pluginFixtures })
     const fragile = await fleet.central.put(
       documentFor(fleet.wire.url, { plugins: [{ name: "test/crash-if-file", config: { path: trigger } }] }),
       { force: true }
@@ -230,11 +233,11 @@ describe("a revision that does not prove itself", () => {
   })
 })
 
-describe("a machine whose central is away", () => {
-  it("never exits at its first boot, says degraded with the reason, and recovers by itself", async () => {
-    const fleet = await openFleet()
+describe.concurrent("a machine whose central is away", () => {
+  it("never exits at its first boot, says degraded with the reason, and recovers by itself", async (context) => {
+    const fleet = await openFleet(context)
     const etag = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine(fast)
+    const gateway = machine(context, fast)
     await joined(fleet, gateway)
     fleet.wire.target = null
     gateway.start()
@@ -248,10 +251,10 @@ describe("a machine whose central is away", () => {
     await gateway.promoted(etag, 30_000)
   })
 
-  it("is not rolled back by a suspension during probation", async () => {
-    const fleet = await openFleet()
+  it("is not rolled back by a suspension during probation", async (context) => {
+    const fleet = await openFleet(context)
     const good = await fleet.central.put(documentFor(fleet.wire.url))
-    const gateway = machine({ HOLDFAST_TEST_TIME_SCALE: "10" })
+    const gateway = machine(context, { HOLDFAST_TEST_TIME_SCALE: "10" })
     await joined(fleet, gateway)
     gateway.start()
     await gateway.promoted(good)
@@ -275,13 +278,13 @@ describe("a machine whose central is away", () => {
   }, 60_000)
 })
 
-describe("a machine that changes hands", () => {
-  it("joins another central at a planned restart, and leaves without a trace of the fleet", async () => {
-    const first = await openFleet()
-    const second = await openFleet()
+describe.concurrent("a machine that changes hands", () => {
+  it("joins another central at a planned restart, and leaves without a trace of the fleet", async (context) => {
+    const first = await openFleet(context)
+    const second = await openFleet(context)
     const one = await first.central.put(documentFor(first.wire.url))
     const two = await second.central.put(documentFor(second.wire.url, {}, { poll_interval_seconds: 10 }))
-    const gateway = machine()
+    const gateway = machine(context)
     writeFileSync(join(gateway.home, "config.json"), '{"version":2,"query":{"mine":true}}')
     await joined(first, gateway)
     gateway.start()

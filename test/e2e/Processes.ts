@@ -56,16 +56,21 @@ export interface Central {
   readonly token: (config?: string) => Promise<string>
   readonly put: (document: unknown, options?: { readonly force?: boolean }) => Promise<string>
   readonly stop: () => Promise<Ended>
+  /** Ends it as a power cut would. */
+  readonly kill: () => Promise<Ended>
+  readonly signal: (name: NodeJS.Signals) => void
+  /** What it has logged. */
+  readonly log: () => string
 }
 
 /** A central on a free port; `externalUrl` is what its documents must name. */
 export const startCentral = async (
   data: string,
-  options: { readonly externalUrl?: string; readonly port?: number } = {}
+  options: { readonly externalUrl?: string; readonly port?: number; readonly args?: ReadonlyArray<string> } = {}
 ): Promise<Central> => {
   const external = options.externalUrl === undefined ? [] : ["--external-url", options.externalUrl]
   const { child, ended, stderr, stdout } = launch(
-    ["central", "--data", data, "--port", String(options.port ?? 0), "--json", ...external],
+    ["central", "--data", data, "--port", String(options.port ?? 0), "--json", ...external, ...(options.args ?? [])],
     {}
   )
   const line = await eventually(`central listens (${stderr()})`, () => {
@@ -88,7 +93,13 @@ export const startCentral = async (
       const answer = await json(["config", "put", "main", file, ...(force ? ["--force"] : [])])
       return answer["etag"] ?? ""
     },
-    stop: () => stopChild(child, ended)
+    stop: () => stopChild(child, ended),
+    kill: () => {
+      child.kill("SIGKILL")
+      return ended
+    },
+    signal: (name) => void child.kill(name),
+    log: stderr
   }
 }
 
@@ -203,6 +214,11 @@ export class Gateway {
     } catch {
       return undefined
     }
+  }
+
+  /** The token of its API. */
+  apiToken(): string {
+    return readFileSync(join(this.home, "state", "api-token"), "utf8").trim()
   }
 
   async until(what: string, holds: (status: Status) => boolean, ms?: number): Promise<Status> {

@@ -14,12 +14,18 @@ afterAll(() => machine.gateway.remove())
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 
+const started = async (atEnd: (cleanup: () => Promise<void>) => void): Promise<RunMachine> => {
+  const own = await RunMachine.start({ HOLDFAST_LOG_LEVEL: "debug" })
+  atEnd(() => own.gateway.remove())
+  return own
+}
+
 /** Each run is another agent's, so that none waits for another. */
 let agents = 0
 const alone = (more: object = {}) => ({ agentId: `agent-${++agents}`, ...more })
 
-describe("a run on this machine", { timeout: 60_000 }, () => {
-  it.concurrent("succeeds with exit code 0, and its output is what was written", async () => {
+describe.concurrent("a run on this machine", { timeout: 60_000 }, () => {
+  it("succeeds with exit code 0, and its output is what was written", async () => {
     const id = await machine.sh("printf 'one\\nzwei wörld 漢字 😀\\nno newline'; echo quiet >&2", alone())
     expect(await machine.ended(id)).toMatchObject({
       verdict: "succeeded",
@@ -30,7 +36,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect(await machine.log(id)).toBe("one\nzwei wörld 漢字 😀\nno newline")
   })
 
-  it.concurrent("fails with another, or with a signal, and says so", async () => {
+  it("fails with another, or with a signal, and says so", async () => {
     const seven = await machine.sh("exit 7", alone())
     const killed = await machine.sh("kill -9 $$", alone())
     expect(await machine.ended(seven)).toMatchObject({ verdict: "failed", exit_code: 7, signal: null })
@@ -38,7 +44,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect((await machine.view(seven)).message).toContain("exit code 7")
   })
 
-  it.concurrent("is ended by a cancel, also one that does not listen to TERM", async () => {
+  it("is ended by a cancel, also one that does not listen to TERM", async () => {
     const limits = { grace_seconds: 1 }
     const polite = await machine.sh("sleep 100", alone({ limits }))
     const deaf = await machine.sh("trap '' TERM; while :; do sleep 0.2; done", alone({ limits }))
@@ -52,12 +58,12 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect((await machine.ask("POST", `/runs/${polite}/cancel`)).json).toMatchObject({ verdict: "cancelled" })
   })
 
-  it.concurrent("is ended by its limit", async () => {
+  it("is ended by its limit", async () => {
     const id = await machine.sh("sleep 100", alone({ limits: { seconds: 1, grace_seconds: 1 } }))
     expect(await machine.ended(id)).toMatchObject({ verdict: "timed_out" })
   })
 
-  it.concurrent("waits for the run before it of the same agent, and can be cancelled while it waits", async () => {
+  it("waits for the run before it of the same agent, and can be cancelled while it waits", async () => {
     const agentId = "one-at-a-time"
     const first = await machine.sh("sleep 1; echo first", { agentId })
     const second = await machine.sh("echo second", { agentId })
@@ -70,7 +76,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect(String(ends[1]?.started_at) >= String(ends[0]?.ended_at)).toBe(true)
   })
 
-  it.concurrent("gives its prompt on standard input, whatever is in it, and keeps it out of every list of processes", async () => {
+  it("gives its prompt on standard input, whatever is in it, and keeps it out of every list of processes", async () => {
     const prompt = `quotes ' " \` $HOME\n\\n %s 漢字 ${"x".repeat(100 * 1_024)}`
     const id = await machine.sh("cat; echo; ps -ww -eo args | grep -c [x]xxxxxxxx || true", alone({ prompt }))
     expect(await machine.ended(id)).toMatchObject({ verdict: "succeeded" })
@@ -80,7 +86,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     await eventually("the prompt is gone", () => (holders().length === 0 ? true : undefined))
   })
 
-  it.concurrent("takes a prompt of 5 MiB, and none that holds a NUL", async () => {
+  it("takes a prompt of 5 MiB, and none that holds a NUL", async () => {
     const prompt = "y".repeat(5 * 1_048_576)
     const id = await machine.sh("wc -c", alone({ prompt }))
     await machine.ended(id)
@@ -89,7 +95,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect(refused).toMatchObject({ status: 422, json: { error: "run_invalid" } })
   })
 
-  it.concurrent("whose output is not kept leaves nothing but its verdict", async () => {
+  it("whose output is not kept leaves nothing but its verdict", async () => {
     const id = await machine.sh("echo gone", alone({ retain: false }))
     await machine.ended(id)
     await eventually("the output is gone", async () =>
@@ -102,7 +108,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect(left()).toEqual([`state/runs/records/${id}.json`])
   })
 
-  it.concurrent("answers who follows it before it has written anything", async () => {
+  it("answers who follows it before it has written anything", async () => {
     const id = await machine.sh("sleep 100", alone())
     const asked = performance.now()
     const response = await fetch(`${await machine.up()}/runs/${id}/log`, {
@@ -113,7 +119,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     await machine.ask("POST", `/runs/${id}/cancel`)
   })
 
-  it.concurrent("is refused with an id that a path could be made of", async () => {
+  it("is refused with an id that a path could be made of", async () => {
     const ids = ["../x", "a/b", "a'b", "a\nb", "a b", "", "x".repeat(300), "..", "a\u0000"]
     for (const field of ["runId", "agentId", "companyId"]) {
       for (const id of ids) {
@@ -126,7 +132,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     expect((await machine.ask("GET", "/runs/..%2fx")).status).toBe(404)
   })
 
-  it.concurrent("has one id for good", async () => {
+  it("has one id for good", async () => {
     await machine.sh("true", alone({ runId: "only-once" }))
     expect(await machine.submit({ command: { kind: "exec", argv: ["true"] }, runId: "only-once" })).toMatchObject({
       status: 409,
@@ -134,7 +140,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
     })
   })
 
-  it.concurrent("shows its output from a byte on, and a range of it", async () => {
+  it("shows its output from a byte on, and a range of it", async () => {
     const id = await machine.sh("printf 0123456789", alone())
     await machine.ended(id)
     expect((await machine.ask("GET", `/runs/${id}/log?from=7`)).body).toBe("789")
@@ -145,7 +151,7 @@ describe("a run on this machine", { timeout: 60_000 }, () => {
   })
 })
 
-describe("a document that allows more than one run of an agent", { timeout: 60_000 }, () => {
+describe.concurrent("a document that allows more than one run of an agent", { timeout: 60_000 }, () => {
   it("has so many at the same time, and lets the others wait", async () => {
     const plugins = [{ name: "@holdfast/runs", config: { concurrency: 2 } }]
     const two = await RunMachine.start({}, { version: 2, plugins })
@@ -160,7 +166,7 @@ describe("a document that allows more than one run of an agent", { timeout: 60_0
   })
 })
 
-describe.skipIf(noMounts !== null)("a volume that is full", { timeout: 60_000 }, () => {
+describe.skipIf(noMounts !== null).concurrent("a volume that is full", { timeout: 60_000 }, () => {
   it("costs a run neither its status nor its verdict, and what is missing is told", async () => {
     const mount = `d="$HOLDFAST_HOME/state/runs/run-logs"; mkdir -p "$d"; mount -t tmpfs -o size=128k none "$d" && exec "$@"`
     const full = await RunMachine.start({}, undefined, [...namespace, "/bin/sh", "-c", mount, "sh"])
@@ -177,7 +183,8 @@ describe.skipIf(noMounts !== null)("a volume that is full", { timeout: 60_000 },
 })
 
 describe("a daemon that is killed", { timeout: 60_000 }, () => {
-  it("takes its runs up again: once each, with every byte delivered once, and the right verdict", async () => {
+  // Beside what the runs above have left.
+  it.concurrent("takes its runs up again: once each, with every byte delivered once, and the right verdict", async () => {
     const script = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo line $i of many; sleep 0.05; done; exit "
     const codes = [0, 3, 0, 5]
     const ids = await Promise.all(
@@ -201,35 +208,42 @@ describe("a daemon that is killed", { timeout: 60_000 }, () => {
     }
   })
 
-  it("finds what ended while it was away, and loses nothing to a planned stop either", async () => {
-    const id = await machine.sh("sleep 1; echo done", { agentId: "detached" })
-    await machine.state(id, "live")
-    await machine.gateway.stop()
+  it.concurrent("finds what ended while it was away, and loses nothing to a planned stop either", async ({
+    onTestFinished
+  }) => {
+    const own = await started(onTestFinished)
+    const id = await own.sh("sleep 1; echo done", { agentId: "detached" })
+    await own.state(id, "live")
+    await own.gateway.stop()
     await sleep(2_000)
-    machine.gateway.start()
-    expect(await machine.ended(id)).toMatchObject({ verdict: "succeeded", output: { lines: 1, end: "complete" } })
+    own.gateway.start()
+    expect(await own.ended(id)).toMatchObject({ verdict: "succeeded", output: { lines: 1, end: "complete" } })
   })
 
-  it("takes work up whose record cannot be read, and says so", async () => {
-    const id = await machine.sh("sleep 3; echo done; exit 4", { agentId: "no-record" })
-    await machine.state(id, "live")
-    await machine.gateway.stop()
-    const records = join(machine.gateway.home, "state", "runs", "records")
+  it.concurrent("takes work up whose record cannot be read, and says so", async ({ onTestFinished }) => {
+    const own = await started(onTestFinished)
+    const id = await own.sh("sleep 3; echo done; exit 4", { agentId: "no-record" })
+    await own.state(id, "live")
+    await own.gateway.stop()
+    const records = join(own.gateway.home, "state", "runs", "records")
     writeFileSync(join(records, `${id}.json`), "{")
-    machine.gateway.start()
-    expect(await machine.ended(id)).toMatchObject({ verdict: "failed", exit_code: 4, output: { lines: 1 } })
-    expect(await machine.log(id)).toBe("done\n")
+    own.gateway.start()
+    expect(await own.ended(id)).toMatchObject({ verdict: "failed", exit_code: 4, output: { lines: 1 } })
+    expect(await own.log(id)).toBe("done\n")
     expect(readdirSync(records).filter((name) => name.startsWith(id))).toHaveLength(2)
-    expect(machine.gateway.log).toContain("run_without_record")
+    expect(own.gateway.log).toContain("run_without_record")
   })
 
-  it("says that work is lost whose process was killed with all of its group, and guesses no outcome", async () => {
-    const id = await machine.sh("sleep 100", { agentId: "lost" })
-    await machine.state(id, "live")
-    const file = join(machine.gateway.home, "state", "runs", "work", id, "process.json")
+  it.concurrent("says that work is lost whose process was killed with all of its group, and guesses no outcome", async ({
+    onTestFinished
+  }) => {
+    const own = await started(onTestFinished)
+    const id = await own.sh("sleep 100", { agentId: "lost" })
+    await own.state(id, "live")
+    const file = join(own.gateway.home, "state", "runs", "work", id, "process.json")
     const { pid } = JSON.parse(readFileSync(file, "utf8")) as { readonly pid: number }
     process.kill(-pid, "SIGKILL")
-    const view = await machine.ended(id, 40_000)
+    const view = await own.ended(id, 40_000)
     expect(view).toMatchObject({ verdict: "lost", exit_code: null })
     expect(view.message).toContain("left no record")
     await eventually("it is cleaned up", () => (existsSync(file) ? undefined : true))

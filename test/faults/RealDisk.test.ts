@@ -60,15 +60,23 @@ const promotedMachine = async (): Promise<Machine> => {
   return { gateway, central, wire, first }
 }
 
-/** Writes until nothing more fits; answers the file. */
-const fill = (home: string): string => {
+/** Takes all the room there is, and whatever the daemon frees, until it is told to give it back. */
+const fill = (home: string): (() => void) => {
   const file = join(home, "filler")
   const descriptor = openSync(file, "w")
-  try {
-    for (;;) writeSync(descriptor, new Uint8Array(4_096))
-  } catch {
+  const more = (): void => {
+    try {
+      for (;;) writeSync(descriptor, new Uint8Array(4_096))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error
+    }
+  }
+  more()
+  const again = setInterval(more, 2)
+  return () => {
+    clearInterval(again)
     closeSync(descriptor)
-    return file
+    rmSync(file)
   }
 }
 
@@ -101,10 +109,12 @@ const codes = (gateway: Gateway) => gateway.exits.map(({ code }) => code)
 describe.skipIf(hindrance !== null)("a machine whose disk fails", () => {
   it("refuses with advice when it is full, goes on polling, and applies what it refused when there is space", async () => {
     const machine = await promotedMachine()
-    const filler = fill(machine.gateway.home)
+    const giveBack = fill(machine.gateway.home)
+    cleanups.push(() => giveBack())
     const next = await refusesWithAdvice(machine, /the disk is full\. Free space/)
     expect(codes(machine.gateway)).toEqual([75])
-    rmSync(filler)
+    cleanups.pop()
+    giveBack()
     // It would be tried again a minute later by itself.
     expect((await machine.gateway.run("config", "retry", next)).code).toBe(0)
     await machine.gateway.promoted(next)

@@ -25,6 +25,7 @@ export const ranks: Readonly<Record<string, number>> = {
   "src/service": 5,
   "src/daemon": 6,
   "src/up": 6,
+  "src/handler": 6,
   "src/paperclip": 6,
   "src/cli": 7,
   "src/web": 7,

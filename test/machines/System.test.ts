@@ -21,7 +21,8 @@ const unwired: Unwired = {
   deviceLogin: [],
   tailer: ["restart"],
   run: ["drainTail"],
-  agentHost: ["perform", "deliver", "refuse", "endHost"]
+  agentHost: ["perform", "deliver", "refuse", "endHost"],
+  ingest: ["forgetRows", "sendNoted"]
 }
 
 const WIRING: Wiring = wiring
@@ -89,6 +90,10 @@ describe("the wiring between the machines", () => {
       "deviceLogin.RETRY",
       "deviceLogin.START",
       "deviceLogin.USE",
+      "ingest.BEGIN",
+      "ingest.END",
+      "ingest.IDENTITY_READY",
+      "ingest.RECORDED",
       "run.ALIVE",
       "run.CANCEL",
       "tailer.DRAIN",

@@ -3,22 +3,22 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { describe, expect, it, type TestContext } from "vitest"
 import { Stage, until } from "./Stage.ts"
 
-let stage: Stage
-
-beforeEach(async () => {
-  stage = await Stage.start()
-})
-afterEach(() => stage.close())
+const staged = async ({ onTestFinished }: TestContext): Promise<Stage> => {
+  const stage = await Stage.start()
+  onTestFinished(() => stage.close())
+  return stage
+}
 
 const LINES = 6_000
 const WRITES = `i=0; while [ $i -lt ${LINES} ]; do i=$((i + 1)); echo "line $i"; [ $((i % 100)) -ne 0 ] || sleep 0.1; done`
 const whole = Array.from({ length: LINES }, (_, index) => `line ${index + 1}\n`).join("")
 
-describe("a host that is killed in the middle of a run", () => {
-  it("takes the run up when it is asked for again: started once, and no byte is missing", async () => {
+describe.concurrent("a host that is killed in the middle of a run", () => {
+  it("takes the run up when it is asked for again: started once, and no byte is missing", async (context) => {
+    const stage = await staged(context)
     const first = await stage.host()
     void first.execute({ runId: "long", script: WRITES }).catch(() => undefined)
     await until("some is delivered", () => first.output("long").length > 4_000)
@@ -49,7 +49,8 @@ describe("a host that is killed in the middle of a run", () => {
     expect(stage.standIn.objects.created).toMatchObject({ jobs: 1, pods: 1 })
   })
 
-  it("is told the end of a run that ended while it was away, and of one whose end it was told before", async () => {
+  it("is told the end of a run that ended while it was away, and of one whose end it was told before", async (context) => {
+    const stage = await staged(context)
     const first = await stage.host()
     void first.execute({ runId: "short", script: "echo up; sleep 1.5; echo down; exit 4" }).catch(() => undefined)
     await until("it runs", () => first.output("short") === "up\n")
@@ -65,7 +66,8 @@ describe("a host that is killed in the middle of a run", () => {
     expect(stage.standIn.objects.created).toMatchObject({ jobs: 1, pods: 1 })
   })
 
-  it("ends, when it is asked to, what an earlier host has started", async () => {
+  it("ends, when it is asked to, what an earlier host has started", async (context) => {
+    const stage = await staged(context)
     const first = await stage.host()
     void first.execute({ runId: "old", script: "echo $$; exec sleep 60" }).catch(() => undefined)
     await until("it runs", () => first.output("old") !== "")
@@ -81,7 +83,8 @@ describe("a host that is killed in the middle of a run", () => {
     expect(() => process.kill(pid, 0)).toThrow("ESRCH")
   })
 
-  it("lets the agent's next run wait for what is left of one that it is not asked for again, and keeps its output", async () => {
+  it("lets the agent's next run wait for what is left of one that it is not asked for again, and keeps its output", async (context) => {
+    const stage = await staged(context)
     const first = await stage.host()
     void first.execute({ runId: "left", script: "echo left; sleep 3; echo over" }).catch(() => undefined)
     await until("it runs", () => first.output("left") !== "")
@@ -102,7 +105,8 @@ describe("a host that is killed in the middle of a run", () => {
     expect(stage.standIn.objects.created.jobs).toBe(2)
   })
 
-  it("lets a second host wait for an agent that the first one still has", async () => {
+  it("lets a second host wait for an agent that the first one still has", async (context) => {
+    const stage = await staged(context)
     const [first, second] = [await stage.host(), await stage.host()]
     const running = first.execute({ runId: "one", script: "sleep 1; echo one" })
     await first.line("dispatch", "one")
@@ -114,8 +118,9 @@ describe("a host that is killed in the middle of a run", () => {
   })
 })
 
-describe("a run whose end nobody can prove", () => {
-  it("is unknown: a failure with a message, and no cancellation is claimed", async () => {
+describe.concurrent("a run whose end nobody can prove", () => {
+  it("is unknown: a failure with a message, and no cancellation is claimed", async (context) => {
+    const stage = await staged(context)
     const host = await stage.host({ HOLDFAST_TEST_TIME_SCALE: "100" })
     const running = host.execute({ runId: "where", script: "echo up; exec sleep 60" })
     await until("it runs", () => host.output("where") === "up\n")
@@ -135,7 +140,8 @@ describe("a run whose end nobody can prove", () => {
     await stage.standIn.comeBack()
   })
 
-  it("is lost when the cluster says that it is gone", async () => {
+  it("is lost when the cluster says that it is gone", async (context) => {
+    const stage = await staged(context)
     const host = await stage.host({ HOLDFAST_TEST_TIME_SCALE: "10" })
     const running = host.execute({ runId: "gone", script: "trap '' TERM; echo up; sleep 60" })
     await until("it runs", () => host.output("gone") === "up\n")
@@ -147,8 +153,9 @@ describe("a run whose end nobody can prove", () => {
   })
 })
 
-describe("a host without a signal", () => {
-  it("is asked for the state of the run, and its word ends it", async () => {
+describe.concurrent("a host without a signal", () => {
+  it("is asked for the state of the run, and its word ends it", async (context) => {
+    const stage = await staged(context)
     const asked: Array<string> = []
     const answers = { status: "running" }
     const server = createServer((request, response) => {

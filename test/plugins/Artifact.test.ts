@@ -352,7 +352,7 @@ describe("the copy of an artifact", () => {
         recording.fault = (call) => (call === "create to/x" ? "EEXIST" : undefined)
         const failure = yield* Effect.flip(copyArtifact(from, to))
         expect(failure.reason).toBe("artifact_invalid")
-        expect(failure.message).toMatch(/takes it for another one of the same plugin\. Rename it/)
+        expect(failure.message).toMatch(/takes it for another one of the same source\. Rename it/)
       })
     )
   )

@@ -41,6 +41,7 @@ describe("the catalogue of plugins", () => {
           CENTRAL_PLUGIN,
           AGENTS_PLUGIN,
           RUNS_PLUGIN,
+          "test/blocks-if-file",
           "test/crash-at-start",
           "test/crash-if-file",
           "test/hangs",

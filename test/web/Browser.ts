@@ -69,7 +69,7 @@ export const cutOff = (page: Page): Promise<ReadonlyArray<string>> =>
     const wide = document.documentElement.scrollWidth > width ? ["the page scrolls sideways"] : []
     const beyond = [...document.querySelectorAll("body *:not(.skip)")].filter((element) => {
       const { left, right } = element.getBoundingClientRect()
-      const isInside = element.parentElement?.closest(".stage, .thumbnail") != null
+      const isInside = element.parentElement?.closest(".stage, .thumbnail, .prose pre") != null
       return !isInside && element.checkVisibility() && (left < -0.5 || right > width + 0.5)
     })
     return [...wide, ...beyond.map((element) => element.outerHTML.slice(0, 80))]

@@ -56,7 +56,7 @@ describe.runIf(hasBrowser).concurrent("a person who signs in on the page", () =>
     const model = account(page).getByLabel("Model", { exact: true })
     await eventually(
       () => model.locator("option").allTextContents(),
-      ["The provider's own choice", "GPT (stand-in) (gpt-stand-in)", "claude-stand-in"]
+      ["The default", "GPT (stand-in) (gpt-stand-in)", "claude-stand-in"]
     )
     await model.selectOption("claude-stand-in")
     await account(page).getByText("claude-stand-in is used from now on.").waitFor()
@@ -69,6 +69,12 @@ describe.runIf(hasBrowser).concurrent("a person who signs in on the page", () =>
     await account(page).getByText("Nothing was changed:").waitFor()
     expect(await model.inputValue()).toBe("claude-stand-in")
     await picture(page, "model-failure")
+    await model.selectOption("The default")
+    await account(page).getByText("The default is used from now on.").waitFor()
+    await page.reload()
+    await shows(page, "signed-in", "Signed in as octocat")
+    await eventually(() => model.locator("option").count(), 3)
+    expect(await model.inputValue()).toBe("")
 
     await button(page, "Sign out").click()
     await shows(page, "signed-out", "Not signed in")

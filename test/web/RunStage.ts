@@ -160,18 +160,18 @@ export const record = (home: string, view: Partial<RunView> & Pick<RunView, "run
 }
 
 /** Keeps pictures of a page, wide and narrow, light and dark, and looks at what can be measured. */
-export const picture = async (page: Page, name: string): Promise<void> => {
+export const picture = async (page: Page, name: string, of = "runs"): Promise<void> => {
   for (const [size, viewport] of Object.entries(SIZES)) {
     await page.setViewportSize(viewport)
     expect({ name, size, cut: await cutOff(page) }).toEqual({ name, size, cut: [] })
     expect({ name, size, faint: await faintTexts(page) }).toEqual({ name, size, faint: [] })
-    await keep(page, `runs-${name}-${size}`)
+    await keep(page, `${of}-${name}-${size}`)
   }
   await page.emulateMedia({ colorScheme: "dark" })
   expect({ name, dark: await faintTexts(page) }).toEqual({ name, dark: [] })
-  await keep(page, `runs-${name}-phone-dark`)
+  await keep(page, `${of}-${name}-phone-dark`)
   await page.setViewportSize(SIZES.desk)
-  await keep(page, `runs-${name}-desk-dark`)
+  await keep(page, `${of}-${name}-desk-dark`)
   await page.emulateMedia({ colorScheme: "light" })
   expect({ name, blocks: await stumblingBlocks(page) }).toEqual({ name, blocks: [] })
 }

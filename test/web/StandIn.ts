@@ -11,12 +11,12 @@ import type { RunView, Status } from "../../src/domain/index.ts"
 import type { Entry, Hello } from "../../src/web/Wire.ts"
 import { loginStatus } from "./Entries.ts"
 
-const built = join(import.meta.dirname, "..", "..", "dist", "web")
+export const built = join(import.meta.dirname, "..", "..", "dist", "web")
 
-const POLICY =
+export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const TYPES: Readonly<Record<string, string>> = {
+export const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   js: "text/javascript; charset=utf-8",
   css: "text/css; charset=utf-8",

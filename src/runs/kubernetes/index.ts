@@ -6,6 +6,7 @@ export { jobOf, type JobFacts, type JobParts, jobProblem, needsSecret, SCRATCH_P
 export { KubernetesBackend, type KubernetesOptions } from "./KubernetesBackend.ts"
 export { KubernetesClient } from "./KubernetesClient.ts"
 export { KubernetesError } from "./KubernetesErrors.ts"
-export type { OwnPod, Right } from "./KubernetesObjects.ts"
+export type { OwnPod } from "./KubernetesObjects.ts"
 export { type KubernetesSettings, KubernetesSettingsInvalid, readKubernetesSettings } from "./KubernetesSettings.ts"
+export { missingRights } from "./Rights.ts"
 export { claimOf, rootsOf } from "./SharedVolume.ts"

@@ -1,6 +1,6 @@
 /** Certificate authorities that the person who joined this machine vouched for, besides the system's. */
 import { Effect } from "effect"
-import { ControlFiles } from "../config/index.ts"
+import { ControlFiles } from "./ControlFiles.ts"
 
 /** A file that cannot be read, or no certificate, costs the connection that needs it and says so there. */
 export const trustJoinedAuthorities = Effect.gen(function* () {

@@ -1,0 +1,349 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { appendFileSync, existsSync, renameSync } from "node:fs"
+import { logFile } from "../../src/cli/DaemonLogsCommand.ts"
+import { eventually } from "../e2e/Processes.ts"
+import { FakeManager } from "../service/FakeManager.ts"
+import { healthy, standIn, writeStatus } from "./Gateway.ts"
+import { atDesk, type Desk } from "./InProcess.ts"
+
+const UNIT = ".config/systemd/user/holdfast.service"
+const PLIST = "Library/LaunchAgents/dev.holdfast.daemon.plist"
+const domain = `gui/${process.getuid?.() ?? 0}`
+
+const withManager = <A, E, R>(
+  kind: "systemd" | "launchd",
+  use: (
+    desk: Desk,
+    manager: FakeManager,
+    run: (...argv: ReadonlyArray<string>) => ReturnType<Desk["run"]>
+  ) => Effect.Effect<A, E, R>
+) =>
+  atDesk((desk) => {
+    const manager = new FakeManager(desk.root, kind)
+    return use(desk, manager, (...argv) =>
+      desk.run(["daemon", ...argv], { env: { ...manager.env, PATH: "/usr/bin:/bin", HOLDFAST_PORT: "7099" } })
+    )
+  })
+
+describe("the daemon's service under a fake systemd", () => {
+  it.live("is installed and started, and installing it again changes nothing", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        const said = yield* run("install")
+        expect([said.code, said.out]).toEqual([
+          0,
+          "The service holdfast.service is installed and runs: holdfast status"
+        ])
+        expect(said.err).toContain("loginctl enable-linger")
+        expect(manager.calls()).toEqual([
+          "systemctl --user daemon-reload",
+          "systemctl --user enable holdfast.service",
+          "systemctl --user start holdfast.service"
+        ])
+        const unit = yield* desk.read(UNIT)
+        expect(unit).toContain(`Environment="HOLDFAST_HOME=${desk.home}"`)
+        expect(unit).toContain('Environment="HOLDFAST_PORT=7099"')
+        expect(unit).toMatch(/^ExecStart="\/.*node" "\/.*\/dist\/main\.js" daemon$/m)
+        expect(existsSync(desk.home)).toBe(true)
+
+        expect((yield* run("install")).code).toBe(0)
+        expect(manager.calls()).toEqual([
+          "systemctl --user enable holdfast.service",
+          "systemctl --user start holdfast.service"
+        ])
+        expect(yield* desk.read(UNIT)).toBe(unit)
+      })
+    )
+  )
+
+  it.live("is restarted when its unit is another one, and a home that moved is named", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        yield* run("install")
+        yield* desk.write(UNIT, (yield* desk.read(UNIT)).replaceAll(desk.home, "/gone/home"))
+        manager.calls()
+        for (const action of ["start", "stop"]) {
+          const refused = yield* run(action)
+          expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("is for /gone/home (which is gone)")])
+        }
+        expect(manager.calls()).toEqual([])
+        const said = yield* run("install")
+        expect(said.err).toContain(`was for /gone/home (which is gone); from now on it is for ${desk.home}`)
+        expect(manager.calls().at(-1)).toBe("systemctl --user restart holdfast.service")
+        expect(yield* desk.read(UNIT)).not.toContain("/gone/home")
+      })
+    )
+  )
+
+  it.live("is only shown with --dry-run, and with --json as one document", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        const said = yield* run("install", "--dry-run")
+        expect(said.code).toBe(0)
+        expect(said.out).toContain("KillMode=process")
+        expect(said.out).toContain("systemctl --user enable holdfast.service")
+        const json = yield* run("install", "--dry-run", "--json")
+        expect(JSON.parse(json.out)).toMatchObject({
+          manager: "systemd",
+          scope: "user",
+          service: "holdfast.service",
+          unit: desk.path(UNIT),
+          home: desk.home,
+          dry_run: true,
+          steps: [
+            { make_folder: desk.home },
+            { write: desk.path(UNIT), content: expect.stringContaining("Type=notify") },
+            { run: ["systemctl", "--user", "daemon-reload"] },
+            { run: ["systemctl", "--user", "enable", "holdfast.service"] },
+            { run: ["systemctl", "--user", "start", "holdfast.service"] }
+          ]
+        })
+        expect(manager.calls()).toEqual([])
+        expect(existsSync(desk.path(UNIT))).toBe(false)
+        expect(existsSync(desk.home)).toBe(false)
+      })
+    )
+  )
+
+  it.live("is stopped, started and removed through the manager; removing nothing is fine", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        expect((yield* run("uninstall")).code).toBe(0)
+        expect((yield* run("start")).code).toBe(1)
+        expect(manager.calls()).toEqual([])
+        yield* run("install")
+        manager.calls()
+        for (const action of ["stop", "start", "restart", "uninstall"]) {
+          expect([action, (yield* run(action)).code]).toEqual([action, 0])
+        }
+        expect(manager.calls()).toEqual([
+          "systemctl --user stop holdfast.service",
+          "systemctl --user start holdfast.service",
+          "systemctl --user restart holdfast.service",
+          "systemctl --user disable --now holdfast.service",
+          "systemctl --user daemon-reload"
+        ])
+        expect(existsSync(desk.path(UNIT))).toBe(false)
+      })
+    )
+  )
+
+  it.live("of the machine needs root or says so, and asks the manager of the machine", () =>
+    withManager("systemd", (_desk, manager, run) =>
+      Effect.gen(function* () {
+        const said = yield* run("install", "--system", "--dry-run", "--json")
+        expect(JSON.parse(said.out)).toMatchObject({
+          scope: "system",
+          unit: "/etc/systemd/system/holdfast.service",
+          steps: expect.arrayContaining([{ run: ["systemctl", "enable", "holdfast.service"] }])
+        })
+        expect(manager.calls()).toEqual([])
+      })
+    )
+  )
+
+  it.live("is not installed beside a daemon that somebody runs by hand", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        yield* writeStatus(desk, healthy)
+        const said = yield* run("install")
+        expect([said.code, said.err]).toEqual([1, expect.stringContaining(`(pid ${process.pid})`)])
+        expect(existsSync(desk.path(UNIT))).toBe(false)
+        // As the service's own process it is no other one.
+        manager.put("pid", String(process.pid))
+        expect((yield* run("install")).code).toBe(0)
+      })
+    )
+  )
+
+  it.live("does not replace a unit of somebody else", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        yield* desk.write(UNIT, "[Service]\nExecStart=/bin/true\n")
+        for (const action of ["install", "uninstall"]) {
+          const said = yield* run(action)
+          expect([said.code, said.err]).toEqual([1, expect.stringContaining("was not written by Holdfast")])
+        }
+        expect(manager.calls()).toEqual([])
+        expect(yield* desk.read(UNIT)).toContain("/bin/true")
+      })
+    )
+  )
+
+  it.live("that the manager refuses is a failure in the manager's words", () =>
+    withManager("systemd", (_desk, manager, run) =>
+      Effect.gen(function* () {
+        manager.put("refuses")
+        const said = yield* run("install")
+        expect([said.code, said.err]).toEqual([1, expect.stringContaining("Access denied")])
+      })
+    )
+  )
+
+  it.live("never has a proxy's password in its unit", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        const env = { ...manager.env, HTTPS_PROXY: "http://ann:geheim@proxy:3128", HTTP_PROXY: "http://proxy:3128" }
+        const said = yield* desk.run(["daemon", "install"], { env })
+        expect(said.err).toContain("HTTPS_PROXY holds a password")
+        expect(said.out + said.err).not.toContain("geheim")
+        const unit = yield* desk.read(UNIT)
+        expect(unit).toContain("HTTP_PROXY=http://proxy:3128")
+        expect(unit).not.toContain("geheim")
+      })
+    )
+  )
+})
+
+describe("the daemon's service under a fake launchd", () => {
+  it.live("is loaded, and what was booted out is awaited before it is loaded again", () =>
+    withManager("launchd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        const target = `${domain}/dev.holdfast.daemon`
+        expect((yield* run("install")).code).toBe(0)
+        expect(manager.calls()).toEqual([
+          `launchctl print ${target}`,
+          `launchctl enable ${target}`,
+          `launchctl bootstrap ${domain} ${desk.path(PLIST)}`
+        ])
+        expect((yield* run("install")).code).toBe(0)
+        expect(manager.calls()).toEqual([`launchctl print ${target}`, `launchctl kickstart ${target}`])
+        // Loading what is still there would have failed.
+        expect((yield* run("restart")).code).toBe(0)
+        expect(manager.calls().filter((line) => !line.includes(" print "))).toEqual([
+          `launchctl bootout ${target}`,
+          `launchctl bootstrap ${domain} ${desk.path(PLIST)}`
+        ])
+        expect((yield* run("stop")).code).toBe(0)
+        expect((yield* run("start")).code).toBe(0)
+        expect((yield* run("uninstall")).code).toBe(0)
+        expect(existsSync(desk.path(PLIST))).toBe(false)
+        expect(existsSync(`${manager.folder}/loaded`)).toBe(false)
+      })
+    )
+  )
+})
+
+describe("a machine without a service manager", () => {
+  it.live("is told so, and what to do instead; a test counts as one", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        for (const action of ["install", "uninstall", "start"]) {
+          const said = yield* desk.run(["daemon", action])
+          expect([said.code, said.err]).toEqual([1, expect.stringContaining("exit code 75: holdfast daemon")])
+        }
+        expect(existsSync(desk.path(UNIT))).toBe(false)
+      })
+    )
+  )
+
+  it.live("has its daemon asked by daemon stop", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        expect(yield* desk.run(["daemon", "stop"])).toMatchObject({
+          code: 0,
+          out: expect.stringContaining("No daemon")
+        })
+        const { asked } = yield* standIn(desk, () => [202, { accepted: true }])
+        expect((yield* desk.run(["daemon", "stop", "--dry-run"])).out).toContain("Would ask")
+        expect(asked).toEqual([])
+        expect((yield* desk.run(["daemon", "stop"])).code).toBe(0)
+        expect(asked).toMatchObject([{ method: "POST", url: "/stop", body: { leave: false } }])
+      })
+    )
+  )
+})
+
+describe("daemon logs", () => {
+  it.live("shows the last lines of the home's own file where no manager keeps a log", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        expect((yield* desk.run(["daemon", "logs"])).err).toContain("there is no such file")
+        yield* desk.write("home/logs/daemon.log", "one\ntwo\nthree\n")
+        const last = (...argv: ReadonlyArray<string>) =>
+          Effect.map(desk.run(["daemon", "logs", ...argv]), ({ bytes }) => Buffer.from(bytes).toString())
+        expect(yield* last("-n", "2")).toBe("two\nthree\n")
+        expect(yield* last("-n", "0")).toBe("")
+        expect(yield* last()).toBe("one\ntwo\nthree\n")
+        expect((yield* desk.run(["daemon", "logs", "-n", "-1"])).code).not.toBe(0)
+      })
+    )
+  )
+
+  it.live("follows that file, also when it is set aside", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const file = yield* desk.write("home/logs/daemon.log", "zero\none\n")
+        let said = ""
+        yield* logFile(file, { follow: true, lines: 1 }).pipe(
+          Stream.runForEach((bytes) => Effect.sync(() => void (said += Buffer.from(bytes).toString()))),
+          Effect.forkChild
+        )
+        const until = (text: string) =>
+          Effect.promise(() => eventually(text, () => (said === text ? true : undefined), 5_000))
+        yield* until("one\n")
+        appendFileSync(file, "two\n")
+        yield* until("one\ntwo\n")
+        renameSync(file, `${file}.1`)
+        appendFileSync(file, "3\n")
+        yield* until("one\ntwo\n3\n")
+      })
+    )
+  )
+
+  it.live("asks the journal where systemd runs the service of this home", () =>
+    withManager("systemd", (_desk, manager, run) =>
+      Effect.gen(function* () {
+        yield* run("install")
+        manager.calls()
+        const said = yield* run("logs", "-n", "7")
+        expect(Buffer.from(said.bytes).toString()).toBe("from the journal\n")
+        expect(manager.calls()).toEqual([
+          "journalctl --user --unit=holdfast.service --lines=7 --output=cat --quiet --no-pager"
+        ])
+      })
+    )
+  )
+})
+
+describe("join where a manager is and no daemon runs", () => {
+  const join = ["join", "https://c.example.com", "--json"]
+
+  it.live("installs the service, which takes the intent up, and waits for its first revision", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        yield* standIn(desk, ({ url }) => (url === "/status" ? [200, healthy] : [404, {}]))
+        const status = desk.path("home/state/run/status.json")
+        renameSync(status, `${status}.later`)
+        manager.put("on-start", `mv ${status}.later ${status}`)
+        const said = yield* desk.run(join, { stdin: "token", env: manager.env })
+        expect(said.code).toBe(0)
+        expect(JSON.parse(said.out)).toMatchObject({
+          daemon: "installed",
+          intent: expect.any(String),
+          revision: '"abc"',
+          message: 'Joined. This machine runs revision "abc", promoted.'
+        })
+        expect(manager.calls().at(-1)).toBe("systemctl --user start holdfast.service")
+        expect(yield* desk.read(UNIT)).not.toContain("token")
+      })
+    )
+  )
+
+  it.live("does not with --no-daemon, nor with --dry-run", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        for (const flag of ["--dry-run", "--no-daemon"]) {
+          const said = yield* desk.run([...join, flag], { stdin: "token", env: manager.env })
+          expect(JSON.parse(said.out)).toMatchObject({ daemon: "not asked" })
+        }
+        expect(manager.calls()).toEqual([])
+        expect(existsSync(desk.path(UNIT))).toBe(false)
+      })
+    )
+  )
+})

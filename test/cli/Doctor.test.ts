@@ -1,0 +1,208 @@
+/** Machines with something wrong, and one with nothing: what the doctor says, and that it says what to do. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, FileSystem, Schema } from "effect"
+import { Finding } from "../../src/cli/DoctorFinding.ts"
+import { json, reply, standIn } from "../central/StandIn.ts"
+import { KubernetesStandIn } from "../runs/kubernetes/KubernetesStandIn.ts"
+import { FakeManager } from "../service/FakeManager.ts"
+import { atDesk, type Desk } from "./InProcess.ts"
+
+const Report = Schema.fromJsonString(Schema.Struct({ findings: Schema.Array(Finding) }))
+
+/** The exit code, and what is said of each thing that is not skipped. */
+const examine = Effect.fnUntraced(function* (desk: Desk, env: Readonly<Record<string, string>> = {}) {
+  const { code, out } = yield* desk.run(["doctor", "--json"], { env: { PATH: "/usr/bin:/bin", ...env } })
+  const { findings } = yield* Schema.decodeUnknownEffect(Report)(out)
+  const of = (check: string) => findings.filter((one) => one.check === check)
+  return { code, findings, of, wrong: findings.filter(({ verdict }) => verdict === "wrong") }
+})
+
+const unauthorized = json(401, { error: "identity_missing" })
+
+/** A home that has joined a central, whose daemon does not run. */
+const joined = (desk: Desk, url: string) =>
+  Effect.map(desk.run(["join", url, "--no-daemon"], { stdin: "a-token" }), ({ code }) => expect(code).toBe(0))
+
+describe("the doctor", { timeout: 20_000 }, () => {
+  it.live("finds nothing wrong on a machine that has nothing yet, and makes nothing", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const { code, of, wrong } = yield* examine(desk)
+        expect({ code, wrong }).toEqual({ code: 0, wrong: [] })
+        expect(of("node")[0]).toMatchObject({ verdict: "fine", found: expect.stringContaining(process.versions.node) })
+        expect(of("central")[0]).toMatchObject({ verdict: "skipped" })
+        expect(yield* desk.files).toEqual([])
+        const { out } = yield* desk.run(["doctor"])
+        expect(out).toMatch(/^✓ node {8}Node\.js .*\n(.*\n)*\n0 wrong, \d doubtful, \d fine$/)
+      })
+    )
+  )
+
+  it.live(
+    "names the secrets that others can read, the folder that others can write, and the commands that mend it",
+    () =>
+      atDesk((desk) =>
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          yield* desk.write("home/state/api-token", "secret")
+          yield* fs.chmod(desk.path("home/state"), 0o777)
+          yield* fs.chmod(desk.path("home/state/api-token"), 0o644)
+          const { code, of } = yield* examine(desk)
+          expect(code).toBe(1)
+          expect(of("permissions").map(({ repair }) => repair[0])).toEqual([
+            `Keep it to its user: chmod go-w ${desk.path("home/state")}`,
+            `Keep them to their user: chmod 600 ${desk.path("home/state/api-token")}`
+          ])
+          for (const { repair } of of("permissions")) {
+            const [, mode = "", file = ""] = /chmod (\S+) (\S+)$/.exec(repair[0] ?? "") ?? []
+            yield* fs.chmod(file, mode === "600" ? 0o600 : 0o755)
+          }
+          expect((yield* examine(desk)).of("permissions")).toMatchObject([{ verdict: "fine" }])
+        })
+      )
+  )
+
+  it.live("says that a joined machine's daemon does not run, and why its central does not answer", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const { url } = yield* Effect.scoped(standIn())
+        yield* joined(desk, url)
+        const { code, of } = yield* examine(desk)
+        expect(code).toBe(1)
+        expect(of("central")).toMatchObject([
+          { verdict: "wrong", found: expect.stringMatching(/ECONNREFUSED.*Nothing listens there/) }
+        ])
+        expect(of("clock")).toMatchObject([{ verdict: "skipped" }])
+        expect(of("daemon")).toMatchObject([{ repair: ["Start the daemon: holdfast daemon"] }])
+      })
+    )
+  )
+
+  it.live("tells a central from other servers, sends it no credential, and compares the clocks", () =>
+    atDesk((desk) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const central = yield* standIn()
+          yield* joined(desk, central.url)
+          central.answerWith(unauthorized)
+          const good = yield* examine(desk)
+          expect([...good.of("central"), ...good.of("clock")]).toMatchObject([{ verdict: "fine" }, { verdict: "fine" }])
+          expect(central.seen.map(({ headers, url }) => [url, headers.authorization])).toEqual([
+            ["/v1/config", undefined]
+          ])
+
+          const hourAgo = new Date(Date.now() - 3_600_000).toUTCString()
+          central.answerWith(json(401, { error: "identity_missing" }, { date: hourAgo }))
+          const late = yield* examine(desk)
+          expect({ code: late.code, clock: late.of("clock") }).toMatchObject({
+            code: 1,
+            clock: [{ verdict: "wrong", found: expect.stringMatching(/^it is 3[56]\d\d s ahead of central's$/) }]
+          })
+
+          central.answerWith(reply(404, { "content-type": "text/html" }, "<h1>nginx</h1>"))
+          expect((yield* examine(desk)).of("central")).toMatchObject([
+            {
+              verdict: "wrong",
+              found: expect.stringContaining("HTTP 404"),
+              repair: [expect.stringContaining("join URL")]
+            }
+          ])
+          central.answerWith(reply(503))
+          expect((yield* examine(desk)).of("central")).toMatchObject([{ verdict: "doubtful" }])
+        })
+      )
+    )
+  )
+
+  it.live("finds a service that does not run, one whose program is gone, and one for a home that moved", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const manager = new FakeManager(desk.root, "systemd")
+        const unit = ".config/systemd/user/holdfast.service"
+        const none = yield* examine(desk, manager.env)
+        expect(none.of("service")).toMatchObject([{ verdict: "doubtful", repair: ["holdfast daemon install"] }])
+
+        yield* desk.run(["daemon", "install"], { env: { ...manager.env, PATH: "/usr/bin:/bin" } })
+        const text = yield* desk.read(unit)
+        const stopped = yield* examine(desk, manager.env)
+        expect({ code: stopped.code, service: stopped.of("service") }).toMatchObject({
+          code: 1,
+          service: [
+            {
+              found: expect.stringContaining("does not run"),
+              repair: expect.arrayContaining(["holdfast daemon start"])
+            }
+          ]
+        })
+
+        manager.put("pid", "4711")
+        expect((yield* examine(desk, manager.env)).of("service")[0]).toMatchObject({ verdict: "fine" })
+
+        yield* fs.writeFileString(desk.path(unit), text.replace("/dist/main.js", "/gone/main.js"))
+        expect((yield* examine(desk, manager.env)).of("service")).toMatchObject([
+          { verdict: "wrong", found: expect.stringMatching(/starts what is gone: \S+\/gone\/main\.js$/) }
+        ])
+
+        yield* fs.writeFileString(desk.path(unit), text.replaceAll(desk.home, "/old/home"))
+        expect((yield* examine(desk, manager.env)).of("service")).toMatchObject([
+          { verdict: "doubtful", found: expect.stringContaining("/old/home, which is not there any more") }
+        ])
+
+        yield* fs.writeFileString(desk.path(unit), text)
+        manager.put("refuses")
+        expect((yield* examine(desk, manager.env)).of("service")).toMatchObject([
+          { verdict: "wrong", found: expect.stringContaining("Access denied") }
+        ])
+      })
+    )
+  )
+
+  it.live("finds that agents need a Python that is not there, and a configuration that cannot be read", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        yield* desk.write("home/agents/weather_agent.py", "")
+        yield* desk.write("home/config.json", "{")
+        const { code, of } = yield* examine(desk, { HOLDFAST_PYTHON: desk.path("no-python") })
+        expect(code).toBe(1)
+        expect(of("python")).toMatchObject([
+          { verdict: "wrong", repair: ["Install Python 3.8 or newer, or name it in HOLDFAST_PYTHON."] }
+        ])
+        expect(of("daemon")).toMatchObject([
+          { verdict: "wrong", repair: [`Correct ${desk.path("home/config.json")}.`] }
+        ])
+      })
+    )
+  )
+
+  it.live("asks the cluster that the configuration names, and says when it does not answer or does not allow", () =>
+    atDesk((desk) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          yield* desk.write("cluster/.keep", "")
+          const cluster = yield* Effect.acquireRelease(
+            Effect.promise(() => KubernetesStandIn.start({ directory: desk.path("cluster") })),
+            (one) => Effect.promise(() => one.close())
+          )
+          const { kubeconfig } = cluster
+          const kubernetes = { namespace: "agents", image: "i", kubeconfig, root: desk.path("runs") }
+          yield* desk.write(
+            "home/config.json",
+            JSON.stringify({ version: 2, plugins: [{ name: "@holdfast/runs", config: { kubernetes } }] })
+          )
+          expect((yield* examine(desk)).of("cluster")).toMatchObject([
+            { verdict: "fine", found: expect.stringContaining("in agents") }
+          ])
+          cluster.forbidden.add("create jobs").add("create secrets")
+          expect((yield* examine(desk)).of("cluster")).toMatchObject([
+            { verdict: "wrong", found: "not allowed in the namespace agents: create jobs, create secrets" }
+          ])
+          yield* Effect.promise(() => cluster.goAway())
+          expect((yield* examine(desk)).of("cluster")).toMatchObject([
+            { verdict: "wrong", repair: ["Check kubeconfig, the network, and that the API server runs."] }
+          ])
+        })
+      )
+    )
+  )
+})
