@@ -12,7 +12,7 @@ import { notifyService } from "./ServiceNotify.ts"
 import { apiPort } from "./Settings.ts"
 import { handleSignals } from "./Signals.ts"
 import { keepHeapSmall } from "./SmallHeap.ts"
-import { keepStatusFile, writeStatusFile } from "./StatusFile.ts"
+import { keepStatusFile } from "./StatusFile.ts"
 import { currentStatus } from "./StatusReport.ts"
 
 /** The home cannot be created or written at the first start: there is nothing to run on. */
@@ -88,7 +88,7 @@ export const runDaemon = Effect.gen(function* () {
     .pipe(Effect.andThen(keepCompiledCode), Effect.andThen(keepHeapSmall), Effect.forkScoped)
   const switchboard = yield* Switchboard
   const ended = yield* Effect.raceAllFirst([ending, switchboard.fatal, refuseScaledTimeElsewhere])
-  yield* onceEvaluated(noteStopped(status))
+  yield* onceEvaluated(noteStopped(status, statusFile.writeLast))
   if (ended.cut !== null) yield* Effect.logWarning(`what was cut: ${ended.cut}`)
   yield* Effect.logInfo("daemon stopped").pipe(Effect.annotateLogs({ code: ended.code, reason: ended.reason }))
   return ended
@@ -100,10 +100,13 @@ const onceEvaluated = Effect.fnUntraced(function* <R>(write: Effect.Effect<void,
   if ((yield* daemon.current).context.boot !== null) yield* write
 })
 
-const noteStopped = (status: Effect.Effect<Status>) =>
+const noteStopped = <R>(
+  status: Effect.Effect<Status>,
+  writeLast: (last: Status) => Effect.Effect<void, StorageError, R>
+) =>
   status.pipe(
     Effect.flatMap((last) =>
-      writeStatusFile({ ...last, daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null } })
+      writeLast({ ...last, daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null } })
     ),
     Effect.catch((error) => Effect.logWarning(error.message))
   )

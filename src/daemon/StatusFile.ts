@@ -35,13 +35,17 @@ export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status
   )
 })
 
-/** Keeps the file current: after each transition, and every ten seconds. */
+/**
+ * Keeps the file current: after each transition, and every ten seconds. After `writeLast` nothing is written any more: a
+ * status that was on its way would take the place of the last one.
+ */
 export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect<Status>) {
   const services = yield* Effect.context<FileSystem.FileSystem | Home>()
   const journal = yield* Journal
   const failing = yield* Ref.make(false)
   const oneAtATime = yield* Semaphore.make(1)
-  const write = status.pipe(
+  const ended = yield* Ref.make(false)
+  const writeNow = status.pipe(
     Effect.flatMap(writeStatusFile),
     Effect.matchEffect({
       onSuccess: () => Ref.set(failing, false),
@@ -50,8 +54,10 @@ export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect
           known ? Effect.void : Effect.logWarning(error.message)
         )
     }),
-    oneAtATime.withPermits(1),
     Effect.provideContext(services)
+  )
+  const write = Effect.flatMap(Ref.get(ended), (last) => (last ? Effect.void : writeNow)).pipe(
+    oneAtATime.withPermits(1)
   )
   const due = yield* Queue.sliding<void>(1)
   yield* journal.stream.pipe(
@@ -67,5 +73,7 @@ export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect
     Effect.forever,
     Effect.forkScoped
   )
-  return { write }
+  const writeLast = (last: Status) =>
+    Ref.set(ended, true).pipe(Effect.andThen(writeStatusFile(last)), oneAtATime.withPermits(1))
+  return { write, writeLast }
 })
