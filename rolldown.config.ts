@@ -113,7 +113,7 @@ const apart = new RegExp(
     "/src/daemon/CoreLockLayer\\.ts$",
     "/src/boundary/",
     "/src/service/",
-    "/src/process/",
+    "/src/process/(?!(EndProcess|index)\\.ts$)",
     "/src/plugins/(Artifact|ArtifactRules|Fetch|Git|Tarball)\\.ts$",
     "/effect/dist/encoding/Tar\\.js$",
     "/src/runs/(?!(RunRoutes|TailMeter|index)\\.ts$)",

@@ -4,6 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, MutableRef } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import { Version } from "../domain/index.ts"
+import { endProcess } from "../process/index.ts"
 import { loadCommands } from "./Commands.ts"
 import { toExitCode } from "./ExitCode.ts"
 import { OrderlyEnd, orderlyEnd } from "./OrderlyEnd.ts"
@@ -47,7 +48,7 @@ export const main = (argv: ReadonlyArray<string>): void => {
       disableErrorReporting: true,
       teardown: (exit, onExit) => {
         if (Exit.isSuccess(exit)) return onExit(Number(exit.value))
-        return onExit(Cause.hasInterruptsOnly(exit.cause) ? MutableRef.get(interrupted) : 1)
+        return Cause.hasInterruptsOnly(exit.cause) ? endProcess(MutableRef.get(interrupted)) : onExit(1)
       }
     })
   )

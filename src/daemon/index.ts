@@ -2,6 +2,7 @@
 import { Cause, Effect, Exit, Layer } from "effect"
 import { Identity } from "../central/index.ts"
 import { Home, Version } from "../domain/index.ts"
+import { endProcess } from "../process/index.ts"
 import { exportLayer, logsLayer } from "../telemetry/index.ts"
 import { daemonLayer } from "./Layers.ts"
 import { runDaemon } from "./Main.ts"
@@ -42,6 +43,6 @@ export const daemonMain = (): void => {
       const failure = exit.cause.reasons.find(Cause.isFailReason)
       globalThis.process.stderr.write(`holdfast: ${failure?.error.message ?? Cause.pretty(exit.cause)}\n`)
     }
-    globalThis.process.exit(Exit.isSuccess(exit) ? exit.value : EXIT_REFUSED)
+    endProcess(Exit.isSuccess(exit) ? exit.value : EXIT_REFUSED)
   })
 }

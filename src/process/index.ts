@@ -1,4 +1,5 @@
-/** Other programs: run to their end, within bounds. */
+/** Other programs, run to their end, within bounds; and the end of this one. */
+export { endProcess } from "./EndProcess.ts"
 export {
   causeOf,
   hearProgram,
