@@ -17,7 +17,7 @@ export const readTree = (): Tree => {
   const walk = (folder: string): void => {
     for (const entry of readdirSync(join(top, folder), { withFileTypes: true })) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`
-      if (ignored.has(entry.name) || path.endsWith(".tsbuildinfo")) continue
+      if (ignored.has(entry.name) || /^\.mutants-|\.tsbuildinfo$/.test(entry.name)) continue
       if (entry.isDirectory()) walk(path)
       else if (entry.isFile()) {
         const source = readFileSync(join(top, path), "utf8")

@@ -36,7 +36,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
     await using run = new PodRun(shell, node("fs.writeSync(1, 'x'.repeat(3_000_000)); process.exit(4)"), onTmpfs("1m"))
     const end = await run.ended
     expect(end.code).toBe(4)
-    expect(end.ms).toBeLessThan(17_000)
+    expect(end.ms).toBeLessThan(30_000)
     const log = readFileSync(taken(run).log)
     expect(log.length).toBeGreaterThan(900_000)
     expect(log.equals(Buffer.from("x".repeat(log.length)))).toBe(true)
@@ -70,7 +70,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
   it.skipIf(noMounts !== null)("keeps the status on a volume that is read-only", async () => {
     await using run = new PodRun(shell, line, onTmpfs("1m", 'mount -o remount,ro "$VOLUME"'))
     const end = await run.ended
-    expect([end.code, end.ms < 17_000]).toEqual([3, true])
+    expect([end.code, end.ms < 30_000]).toEqual([3, true])
     expect(run.told()).toMatchObject({ exit_code: 3, bytes: 5, volume_error: "open: Read-only file system" })
     await run.gone()
   })
@@ -85,7 +85,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
     })
     for (const run of [missing, silent]) {
       const end = await run.ended
-      expect([end.code, end.ms < 17_000]).toEqual([3, true])
+      expect([end.code, end.ms < 30_000]).toEqual([3, true])
       await run.gone()
     }
     expect(missing.told()).toMatchObject({ exit_code: 3, bytes: 5, volume_error: expect.stringMatching(/^open: /) })
@@ -112,7 +112,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
       process.kill(server, "SIGSTOP")
       run.write("go")
       const end = await run.ended
-      expect([end.code, performance.now() - stopped < 18_000]).toEqual([3, true])
+      expect([end.code, performance.now() - stopped < 30_000]).toEqual([3, true])
       expect(run.told()).toMatchObject({ exit_code: 3, bytes: 10, volume_error: "not confirmed in time" })
       await run.gone()
     } finally {
@@ -181,7 +181,7 @@ describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) 
       }
     })
     const end = await run.ended
-    expect([end.code, end.ms < 5_000]).toEqual([3, true])
+    expect([end.code, end.ms < 9_000]).toEqual([3, true])
     expect(run.told()).toMatchObject({ exit_code: 3, bytes: 5, volume_error: "fsync: Input/output error" })
     // Neither could the record be.
     expect(run.record()).toBeUndefined()

@@ -50,9 +50,9 @@ export const shells: ReadonlyArray<Shell> = [
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Waits until `holds`, looking every few milliseconds; fails with `what` after 20 s. */
+/** Waits until `holds`, looking every few milliseconds; fails with `what` after 40 s. */
 export const until = async (what: string, holds: () => boolean, every = 5): Promise<void> => {
-  const end = Date.now() + 20_000
+  const end = Date.now() + 40_000
   while (!holds()) {
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`)
     await sleep(every)
