@@ -376,7 +376,7 @@ describe.runIf(hasBrowser).concurrent("the page of central", { timeout: 60_000 }
     await page.getByRole("button", { name: "Review and save" }).click()
     await page.locator(".diff", { hasText: "lines added" }).waitFor()
     console.log(`its difference took ${Date.now() - started} ms`)
-    expect(Date.now() - started).toBeLessThan(5_000)
+    expect(Date.now() - started).toBeLessThan(15_000)
     await page.getByRole("button", { name: "Save as revision 8" }).click()
     await page.locator(".success", { hasText: "Saved as revision 8." }).waitFor()
     expect(stand.kept.get("default")?.[0]?.text).toBe(text)

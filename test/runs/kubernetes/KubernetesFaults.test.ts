@@ -34,7 +34,7 @@ describe("an API that has trouble", () => {
         yield* backend.start(work)
         const took = (yield* Clock.currentTimeMillis) - before
         expect(took).toBeGreaterThanOrEqual(1_000)
-        expect(took).toBeLessThan(2_500)
+        expect(took).toBeLessThan(10_000)
         expect(count(standIn, creates)).toBe(2)
       })
     ))
