@@ -35,7 +35,8 @@ export const factsOf = (history: ReadonlyArray<Revision>): ((config: string) => 
       newest: revisions.at(-1)?.etag ?? null,
       // A machine may have joined again, under the name of another config: that is known here.
       has: (etag: string) => anywhere.has(etag),
-      isForced: (etag: string) => newestOf.get(etag)?.forced === 1
+      isForced: (etag: string) => newestOf.get(etag)?.forced === 1,
+      numberOf: (etag: string) => newestOf.get(etag)?.seq ?? null
     }
     known.set(config, facts)
     return facts

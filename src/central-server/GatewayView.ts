@@ -8,6 +8,8 @@ import { isoOrNull } from "./Tokens.ts"
 export interface GatewayRevisions extends KnownRevisions {
   /** Whether the revision was saved against objections. */
   readonly isForced: (etag: string) => boolean
+  /** Its number in the config; of equal bytes the newest. */
+  readonly numberOf: (etag: string) => number | null
 }
 
 /** The view of a gateway. */
@@ -21,6 +23,7 @@ export const viewGateway = (gateway: Gateway, revisions: GatewayRevisions): Gate
     joined_at: isoTime(gateway.joined_at),
     last_seen: wasSeen(gateway) ? isoTime(Math.max(polled_at ?? 0, reported_at ?? 0)) : null,
     running_etag,
+    running_revision: running_etag === null ? null : revisions.numberOf(running_etag),
     running_since: isoOrNull(gateway.running_since),
     running_forced: running_etag !== null && revisions.isForced(running_etag),
     newest_etag: revisions.newest,
@@ -58,10 +61,10 @@ const whyOf = (gateway: Gateway, standing: Standing, newest: string | null): str
     case "restarting":
       return `has applied ${newest} and restarts into it`
     case "rolled_back":
-      return `rolled back from ${newest} (${rollback?.reason})${withDetail(rollback?.detail)}`
+      return `rolled back from ${newest} (${rollback?.reason})${withDetail(rollback?.detail, rollback?.reason)}`
     case "refused": {
       if (attempt?.etag === newest && attempt?.verdict !== "applied") {
-        return `did not apply ${newest} (${attempt?.verdict})${withDetail(attempt?.reason)}`
+        return `did not apply ${newest} (${attempt?.verdict})${withDetail(attempt?.reason, attempt?.verdict)}`
       }
       const bad = remote?.quarantine?.find(({ etag }) => etag === newest) ?? remote?.bad_etag
       return `remembers ${newest} as bad (${bad?.reason})`
@@ -73,4 +76,5 @@ const whyOf = (gateway: Gateway, standing: Standing, newest: string | null): str
   }
 }
 
-const withDetail = (detail: string | null | undefined): string => (detail == null || detail === "" ? "" : `: ${detail}`)
+const withDetail = (detail: string | null | undefined, said: string | undefined): string =>
+  detail == null || detail === "" || detail === said ? "" : `: ${detail}`

@@ -64,13 +64,13 @@ export const gatewaysCommand = Command.make(
     yield* print(
       table([
         ["GATEWAY", "CONFIG", "LAST SEEN", "RUNS", "STANDS", "WHY"],
-        ...gateways.map(({ config, id, last_seen, running_etag, running_forced, standing, why }) => [
+        ...gateways.map(({ config, id, last_seen, running_etag, running_forced, running_revision, standing, why }) => [
           plain(id),
           plain(config),
           last_seen ?? "never",
           running_etag === null
             ? "no revision"
-            : `${shortened(plain(running_etag))}${running_forced ? " (forced)" : ""}`,
+            : `${shortened(plain(running_etag))}${running_revision === null ? "" : ` · r${running_revision}`}${running_forced ? " (forced)" : ""}`,
           standing.replace("_", " "),
           plain(why)
         ])

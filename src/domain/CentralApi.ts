@@ -39,6 +39,8 @@ export const GatewayView = Schema.Struct({
   last_seen: NullableString,
   /** The revision that it runs, by its last word on it; null on its seed or when it never said. */
   running_etag: NullableString,
+  /** Its number in the config, of equal bytes the newest; null where the config has no such revision. */
+  running_revision: Schema.NullOr(Count),
   /** Since when this central has known it to run that. */
   running_since: NullableString,
   /** Whether that revision was saved with `--force` against objections. */

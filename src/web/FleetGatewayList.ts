@@ -2,7 +2,7 @@
 import { h, setText } from "./Dom.ts"
 import { gatewayAddress } from "./FleetPage.ts"
 import { ALL, type Column, COLUMNS, listed, type Listing, sorted } from "./FleetRows.ts"
-import { ago, counted, line, numbersOf, runsWords, STAND_WORDS, whyWords } from "./FleetWords.ts"
+import { ago, counted, line, nowRuns, STAND_WORDS, whyWords } from "./FleetWords.ts"
 import { type Fleet, type Gateway, type Stand, STANDS } from "./FleetWire.ts"
 
 /** How many rows are made before a person asks for more. */
@@ -126,7 +126,7 @@ export const gatewayList = (told: () => void): GatewayList => {
   }
   const draw = (): void => {
     if (fleet === null) return
-    const { configs, gateways } = fleet
+    const { gateways } = fleet
     drawTools(fleet)
     const all = listed(gateways, listing)
     const wanted = all.slice(0, most)
@@ -136,12 +136,11 @@ export const gatewayList = (told: () => void): GatewayList => {
       row.remove()
       rows.delete(id)
     }
-    const numbers = new Map(configs.map((one) => [one.name, numbersOf(one)]))
     let place = body.firstElementChild
     for (const gateway of wanted) {
       const row = rows.get(gateway.id) ?? rowOf(gateway)
       rows.set(gateway.id, row)
-      row.update(gateway, numbers.get(gateway.config) ?? NO_NUMBERS, now)
+      row.update(gateway, now)
       if (place === row.root) place = place.nextElementSibling
       else body.insertBefore(row.root, place)
     }
@@ -176,8 +175,6 @@ export const gatewayList = (told: () => void): GatewayList => {
   }
 }
 
-const NO_NUMBERS: ReadonlyMap<string, number> = new Map()
-
 const labelled = (name: string, field: HTMLElement): HTMLElement =>
   h("div", { class: "tool" }, h("label", { for: field.id }, name), field)
 
@@ -191,7 +188,7 @@ const options = (select: HTMLSelectElement, all: ReadonlyArray<readonly [value: 
 
 interface Row {
   readonly root: HTMLElement
-  readonly update: (gateway: Gateway, numbers: ReadonlyMap<string, number>, now: number | null) => void
+  readonly update: (gateway: Gateway, now: number | null) => void
   readonly tick: (now: number | null) => void
 }
 
@@ -233,10 +230,10 @@ const rowOf = ({ id }: Gateway): Row => {
   return {
     root,
     tick,
-    update: (gateway, numbers, now) => {
+    update: (gateway, now) => {
       known = gateway
       setText(config, line(gateway.config, 60))
-      setText(runs, `${runsWords(gateway.running_etag, numbers)}${gateway.running_forced ? " · by force" : ""}`)
+      setText(runs, `${nowRuns(gateway)}${gateway.running_forced ? " · by force" : ""}`)
       if (gateway.running_etag !== null) runs.title = gateway.running_etag
       word.dataset["stand"] = gateway.standing
       setText(word, STAND_WORDS[gateway.standing].word)

@@ -7,7 +7,7 @@ import { fetchGateway, replyWords, revokeGateway, undoneWords } from "./FleetAsk
 import { configAddress, type FleetPage, type Shell } from "./FleetPage.ts"
 import { sentList } from "./FleetSentList.ts"
 import type { FleetState } from "./FleetState.ts"
-import { ago, line, numbersOf, runsWords, STAND_WORDS, whyWords } from "./FleetWords.ts"
+import { ago, line, nowRuns, numbersOf, runsWords, STAND_WORDS, whyWords } from "./FleetWords.ts"
 import type { Gateway, GatewayHistory } from "./FleetWire.ts"
 import { type Fact, reasonWords } from "./ThisMachine.ts"
 import { dateWords, shortEtag, spanWords } from "./Words.ts"
@@ -85,7 +85,7 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
     word.dataset["stand"] = gateway.standing
     setText(word, STAND_WORDS[gateway.standing].word)
     setText(why, whyWords(gateway, now) || line(gateway.why))
-    setChildren(facts, ...factElements(factsOf(gateway, numbers(), now), ""))
+    setChildren(facts, ...factElements(factsOf(gateway, now), ""))
     const config = facts.querySelector("dd .value[title='config']")
     if (config !== null && config.querySelector("a") === null) {
       config.replaceChildren(h("a", { href: configAddress(gateway.config) }, line(gateway.config, 80)))
@@ -144,11 +144,11 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
 const orNone = (all: ReadonlyArray<HTMLElement>, words: string): ReadonlyArray<HTMLElement> =>
   all.length === 0 ? [h("li", { class: "none" }, words)] : all
 
-const factsOf = (gateway: Gateway, numbers: Numbers, now: number): ReadonlyArray<Fact> => [
+const factsOf = (gateway: Gateway, now: number): ReadonlyArray<Fact> => [
   { name: "Config", value: line(gateway.config, 80), full: "config" },
   {
     name: "Revision",
-    value: runsWords(gateway.running_etag, numbers),
+    value: nowRuns(gateway),
     ...(gateway.running_etag === null ? {} : { full: gateway.running_etag }),
     ...(gateway.running_forced ? { note: "was saved by force" } : {})
   },

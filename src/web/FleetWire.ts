@@ -117,6 +117,7 @@ const readGateway = (value: unknown): Gateway | null => {
     joined_at: text(fields["joined_at"]),
     last_seen: textOf(fields["last_seen"]),
     running_etag: textOf(fields["running_etag"]),
+    running_revision: numberOf(fields["running_revision"]),
     running_since: textOf(fields["running_since"]),
     running_forced: fields["running_forced"] === true,
     newest_etag: textOf(fields["newest_etag"]),

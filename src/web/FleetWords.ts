@@ -90,6 +90,10 @@ export const ago = (iso: string | null, now: number | null): string => {
 export const runsWords = (etag: string | null, revisions: ReadonlyMap<string, number>): string =>
   etag === null ? "its joining document" : `${shortEtag(etag)}${numberWords(revisions.get(etag))}`
 
+/** What a gateway runs now. */
+export const nowRuns = ({ running_etag, running_revision }: Gateway): string =>
+  runsWords(running_etag, new Map(running_revision === null ? [] : [[running_etag ?? "", running_revision]]))
+
 const numberWords = (seq: number | undefined): string => (seq === undefined ? "" : ` · r${seq}`)
 
 /** The numbers of the revisions of a config by etag; of equal bytes the newest counts. */

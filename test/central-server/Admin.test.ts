@@ -278,6 +278,9 @@ describe("the list of gateways", () => {
           last_rollback,
           why: `rolled back from ${b} (probation_expired): no poll`
         })
+        // A detail that repeats the reason says nothing.
+        yield* report({ running_etag: a, last_rollback: { ...last_rollback, detail: last_rollback.reason } })
+        expect((yield* view).why).toBe(`rolled back from ${b} (probation_expired)`)
 
         const { etag: c } = yield* admin.putConfig("fleet", bytes("{}"), { force: true })
         const last_attempt = {
@@ -290,7 +293,7 @@ describe("the list of gateways", () => {
         expect((yield* view).why).toBe(`did not apply ${c} (config_invalid): /version: is required`)
 
         yield* poll(c)
-        expect(yield* view).toMatchObject({ running_etag: c, running_forced: true })
+        expect(yield* view).toMatchObject({ running_etag: c, running_revision: 3, running_forced: true })
         yield* admin.revokeGateway((yield* view).id)
         expect(yield* view).toMatchObject({ revoked: true, why: "its identity was revoked" })
       })

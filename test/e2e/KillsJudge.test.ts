@@ -61,6 +61,7 @@ const view: GatewayView = {
   last_seen: null,
   running_etag: NEW,
   running_since: null,
+  running_revision: 1,
   running_forced: false,
   newest_etag: NEW,
   standing: "converged",

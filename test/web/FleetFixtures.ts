@@ -14,6 +14,10 @@ export const etagOf = (seed: string): string => {
   return `"${part}${part.split("").toReversed().join("")}${part}${part}"`
 }
 
+/** The number that `etagOf` made an etag from. */
+const numberOf = (config: string, etag: string | null): number | null =>
+  Array.from({ length: 50 }, (_, index) => index + 1).find((seq) => etagOf(`${config} ${seq}`) === etag) ?? null
+
 export const gateway = (id: string, more: Partial<GatewayView> = {}): GatewayView => ({
   id,
   config: "default",
@@ -21,6 +25,10 @@ export const gateway = (id: string, more: Partial<GatewayView> = {}): GatewayVie
   last_seen: iso(14),
   running_etag: etagOf("default 7"),
   running_since: iso(3_600),
+  running_revision: numberOf(
+    more.config ?? "default",
+    more.running_etag === undefined ? etagOf("default 7") : more.running_etag
+  ),
   running_forced: false,
   newest_etag: etagOf("default 7"),
   standing: "converged",
