@@ -1,14 +1,12 @@
-/** The daemon as a real process on a home of its own. */
+/** The built daemon as a real process on a home of its own: from the sources each start would take a second of work. */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Path, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as net from "node:net"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Status } from "../../src/domain/index.ts"
-
-const RUNNER = fileURLToPath(new URL("Runner.ts", import.meta.url))
+import { node, script } from "../support/Program.ts"
 
 export interface Ended {
   readonly code: number | null
@@ -43,7 +41,7 @@ export const startDaemon = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"))
-      const child = spawn(process.execPath, [RUNNER], {
+      const child = spawn(node, [script, "daemon"], {
         env: { ...Object.fromEntries(inherited), HOLDFAST_HOME: home, HOLDFAST_PORT: "0", ...env },
         stdio: ["ignore", "pipe", "pipe"]
       })
@@ -60,7 +58,7 @@ export const startDaemon = (
         output: () => output,
         until: (holds) =>
           Effect.promise(async () => {
-            const end = Date.now() + 10_000
+            const end = Date.now() + 30_000
             while (Date.now() < end) {
               const status = statusOf(home)
               if (status?.daemon.pid === pid && holds(status)) return status

@@ -109,7 +109,7 @@ export interface Plan {
   readonly more: ReadonlyArray<number>
   /** Asks the stopped program for its status, too. */
   readonly askTheDead: boolean
-  /** Asks central by its command at the end; else in this process, which is cheaper. */
+  /** Asks gateway and central by their commands at the end; else in this process, which is cheaper. */
   readonly askCentral: boolean
 }
 

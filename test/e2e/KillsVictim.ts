@@ -11,6 +11,7 @@ import {
   type Revision,
   type Violation
 } from "./KillsJudge.ts"
+import { statusHere } from "./KillsStatus.ts"
 import { documentFor, type Environment, Gateway, pluginFixtures } from "./Processes.ts"
 
 /** One minute of elapsed time in 2.4 seconds. */
@@ -193,14 +194,17 @@ export class Victim extends Gateway {
     }
   }
 
-  /** The commands of the gateway and of central, and everything that must hold of what they say. */
+  /**
+   * Everything that must hold of what gateway and central say: to their commands as processes, or in this process, which
+   * is cheaper.
+   */
   async observe(
     when: Observation["when"],
     offered: string | null,
     { command = true }: { readonly command?: boolean } = {}
   ): Promise<void> {
     const views = await (command ? this.#central.gateways() : this.#central.views())
-    const status = await this.status()
+    const status = await (command ? this.status() : statusHere(this.env))
     const disk = readDisk(this.home)
     const observation: Observation = {
       when,

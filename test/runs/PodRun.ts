@@ -73,8 +73,8 @@ export const sh = (script: string): ReadonlyArray<string> => [
 export interface PodRunOptions {
   readonly prompt?: string
   readonly graceSeconds?: number
-  /** Who reads the container's stdout: nobody has one, somebody does, somebody who never reads. */
-  readonly stdout?: "none" | "read" | "stalled"
+  /** Who reads the container's stdout: nobody has one, somebody does, and keeps it or not, somebody who never reads. */
+  readonly stdout?: "none" | "read" | "read and dropped" | "stalled"
   /** Changes the text that is run. */
   readonly text?: (text: string, run: PodRun) => string
   /** Prepares the volume in another way. */
@@ -105,9 +105,9 @@ export class PodRun {
   readonly child: ChildProcess
   readonly ended: Promise<PodEnd>
   readonly mark = randomUUID()
-  /** What came out of the container's stdout and stderr. */
-  stdout = Buffer.alloc(0)
+  /** What came out of the container's stderr. */
   stderr = ""
+  private readonly pieces: Array<Buffer> = []
 
   constructor(shell: Shell, argv: ReadonlyArray<string>, options: PodRunOptions = {}) {
     this.root = mkdtempSync(join(tmpdir(), "holdfast-pod-"))
@@ -148,8 +148,9 @@ export class PodRun {
       detached: true
     })
     if (options.stdout === "read") {
-      this.child.stdout?.on("data", (chunk: Buffer) => (this.stdout = Buffer.concat([this.stdout, chunk])))
+      this.child.stdout?.on("data", (chunk: Buffer) => this.pieces.push(chunk))
     }
+    if (options.stdout === "read and dropped") this.child.stdout?.resume()
     this.child.stderr?.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()))
     this.ended = new Promise((resolve, reject) => {
       this.child.on("error", reject)
@@ -164,6 +165,11 @@ export class PodRun {
     mkdirSync(folder)
     for (const tool of podCommandTools) symlinkSync(pathOf("busybox") ?? "", join(folder, tool))
     return folder
+  }
+
+  /** What has come out of the container's stdout: joined when asked for, because it may be much and come in bits. */
+  get stdout(): Buffer {
+    return Buffer.concat(this.pieces)
   }
 
   /** Makes a file in the directory that the agent runs in. */
