@@ -74,7 +74,16 @@ export const emptyDisk: Disk = { inodes: new Map([[ROOT, emptyDirectory]]), next
 
 // ---------------------------------------------------------------------------------------------- looking
 
-const segments = (path: string): ReadonlyArray<string> => path.split("/").filter((name) => name !== "" && name !== ".")
+const split = new Map<string, ReadonlyArray<string>>()
+
+/** The names in a path; a life asks for the same few hundred paths again and again. */
+const segments = (path: string): ReadonlyArray<string> => {
+  const known = split.get(path)
+  if (known !== undefined) return known
+  const names = path.split("/").filter((name) => name !== "" && name !== ".")
+  split.set(path, names)
+  return names
+}
 
 const inodeOf = (disk: Disk, ino: Ino): Inode => {
   const inode = disk.inodes.get(ino)
@@ -96,31 +105,34 @@ interface Place {
 }
 
 const walk = (disk: Disk, path: string, follow: boolean): Place => {
-  let rest = [...segments(path)]
-  let trail: ReadonlyArray<Ino> = [ROOT]
+  let names = segments(path)
+  let parent = ROOT
   let links = 0
   let last: Place = { parent: ROOT, name: "", ino: ROOT }
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    const parent = trail.at(-1) ?? ROOT
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index] ?? ""
+    const isLast = index === names.length - 1
     const directory = directoryOf(disk, parent, path)
     if (name === "..") throw new Error(`".." is not modelled: ${path}`)
     const ino = directory.entries.get(name)
     last = { parent, name, ino }
     if (ino === undefined) {
-      if (rest.length > 0) throw new Refused("ENOENT", path)
+      if (!isLast) throw new Refused("ENOENT", path)
       return last
     }
     const inode = inodeOf(disk, ino)
-    if (inode.kind === "link" && (rest.length > 0 || follow)) {
+    if (inode.kind === "link" && (!isLast || follow)) {
       if (++links > LINKS_MAX) throw new Refused("ELOOP", path)
       if (inode.target === "") throw new Refused("ENOENT", path)
-      rest = [...segments(inode.target), ...rest]
-      trail = inode.target.startsWith("/") ? [ROOT] : trail
-      if (rest.length === 0) last = { parent, name: "", ino: trail.at(-1) ?? ROOT }
+      names = [...segments(inode.target), ...names.slice(index + 1)]
+      index = -1
+      const from = inode.target.startsWith("/") ? ROOT : parent
+      if (names.length === 0) last = { parent, name: "", ino: from }
+      parent = from
       continue
     }
-    trail = [...trail, ino]
-    if (rest.length > 0 && inode.kind !== "directory") throw new Refused("ENOTDIR", path)
+    parent = ino
+    if (!isLast && inode.kind !== "directory") throw new Refused("ENOTDIR", path)
   }
   return last
 }
@@ -301,16 +313,34 @@ export const unlink = (disk: Disk, path: string): Disk => {
 
 // ---------------------------------------------------------------------------------------------- the whole tree
 
+/** What is made of a disk or of a part of it, made once for as long as that is held: none is ever changed in place. */
+export const madeOnce = <K extends object, A extends object | string>(make: (from: K) => A): ((from: K) => A) => {
+  const made = new WeakMap<K, A>()
+  return (from) => {
+    const known = made.get(from)
+    if (known !== undefined) return known
+    const fresh = make(from)
+    made.set(from, fresh)
+    return fresh
+  }
+}
+
+/** Bytes as text, a character for each. */
+export const textOf = madeOnce((bytes: Uint8Array) => Buffer.from(bytes).toString("latin1"))
+
+/** The names in a directory, sorted. */
+export const sortedNames = madeOnce((entries: DirectoryInode["entries"]) => [...entries.keys()].sort())
+
 /** Everything that can be seen from the root: files as text, links as `→ target`, directories as `/`. */
 export const treeOf = (disk: Disk): Readonly<Record<string, string>> => {
   const tree: Record<string, string> = {}
   const visit = (ino: Ino, path: string): void => {
     const inode = inodeOf(disk, ino)
-    if (inode.kind === "file") tree[path] = Buffer.from(inode.content).toString("latin1")
+    if (inode.kind === "file") tree[path] = textOf(inode.content)
     if (inode.kind === "link") tree[path] = `→ ${inode.target}`
     if (inode.kind !== "directory") return
     if (path !== "") tree[path] = "/"
-    for (const name of [...inode.entries.keys()].sort()) visit(inode.entries.get(name) ?? ROOT, `${path}/${name}`)
+    for (const name of sortedNames(inode.entries)) visit(inode.entries.get(name) ?? ROOT, `${path}/${name}`)
   }
   visit(ROOT, "")
   return tree

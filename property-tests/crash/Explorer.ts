@@ -4,8 +4,8 @@
  * A cut is a `kill -9` (nothing is lost yet, and nothing becomes durable) or a power cut. Lives that are the same from
  * some moment on are lived once: what counts is the disk, what the witness knows, and what the process remembers.
  */
-import { createHash } from "node:crypto"
-import { type Disk, emptyDisk, ROOT } from "./Disk.ts"
+import { hash } from "node:crypto"
+import { type Disk, emptyDisk, madeOnce, ROOT, sortedNames, textOf } from "./Disk.ts"
 import { type Goal, Life, type Moment } from "./Life.ts"
 import { pluginsSeen, seen } from "./Oracle.ts"
 import { namesWhatIsThere } from "./PluginWitness.ts"
@@ -87,6 +87,8 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, fr
   const { before, isCut, next } = frame
   const life = [...goals, { aim: "promote", revision: next } as const]
   const known = new Set<string>()
+  // Apart, because the number of what is known says which moments after a cut are cut again.
+  const launched = new Set<string>()
   const starts: Array<Start> = []
   const byCuts = Array.from({ length: bounds.cuts + 1 }, () => 0)
   let moments = 0
@@ -142,6 +144,12 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, fr
           engine,
           goals: life,
           ...(current.cutsLeft > 0 ? { onMoment: (moment: Moment) => branch(current, moment) } : {}),
+          isLaunched: (moment, memory) => {
+            const key = keyOf(moment, `launch ${current.cutsLeft} ${memory}`)
+            if (launched.has(key)) return true
+            launched.add(key)
+            return false
+          },
           isKnown: (moment, memory) => {
             const key = keyOf(moment, `boot ${current.cutsLeft} ${memory}`)
             if (known.has(key)) return true
@@ -162,24 +170,43 @@ const total = (counts: ReadonlyArray<number>): number => counts.reduce((sum, cou
 
 /** Two moments with the same key have the same futures: times are told as distances from now. */
 export const keyOf = ({ disk, now, witness }: Omit<Moment, "label">, memory: string): string => {
-  const hash = createHash("sha1")
-  const bootId = `boot-${witness.bootSeq}`
-  const told = (text: string): string =>
-    text
-      .replaceAll(/\b1[67]\d{11}\b/g, (wall) => `t${Number(wall) - now.wall}`)
-      .replaceAll(/\b1[67]\d{8}\b/g, (wall) => `s${Number(wall) - Math.floor(now.wall / 1_000)}`)
-      .replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "iso")
-      .replaceAll(/boot-\d+/g, (id) => (id === bootId ? "this boot" : "a boot"))
-      .replaceAll(/"digest":"[0-9a-f]{64}","version"/g, "sealed")
-  const { bootSeq: _seq, ...facts } = witness
-  hash.update(told(memory)).update(JSON.stringify(facts))
-  for (const text of contentsOf(disk)) hash.update(told(text))
-  return hash.digest("base64")
+  const { bootSeq, ...facts } = witness
+  const since: Since = { now, boot: `boot-${bootSeq}` }
+  const parts = [told(divided(memory), since), JSON.stringify(facts)]
+  contentsOf(disk, since, parts)
+  return hash("sha1", parts.join(""), "base64")
 }
 
+/** What times and boots are told as distances from. */
+interface Since {
+  readonly now: Moment["now"]
+  readonly boot: string
+}
+
+/** Text, between times and names of boots; they stand at the odd places. */
+type Divided = ReadonlyArray<string>
+
+const divided = (text: string): Divided =>
+  text
+    .replaceAll(/20\d\d-\d\d-\d\dT[\d:.]+Z/g, "iso")
+    .replaceAll(/"digest":"[0-9a-f]{64}","version"/g, "sealed")
+    .split(/(\b1[67]\d{11}\b|\b1[67]\d{8}\b|boot-\d+)/)
+
+const dividedOnce = madeOnce((bytes: Uint8Array) => divided(textOf(bytes)))
+
+const told = (text: Divided, { boot, now }: Since): string =>
+  text.length === 1
+    ? (text[0] ?? "")
+    : text
+        .map((part, index) => {
+          if (index % 2 === 0) return part
+          if (part.startsWith("boot")) return part === boot ? "this boot" : "a boot"
+          return part.length === 13 ? `t${Number(part) - now.wall}` : `s${Number(part) - Math.floor(now.wall / 1_000)}`
+        })
+        .join("")
+
 /** Everything that can be seen, and everything that is not durable yet; numbers of inodes do not count. */
-const contentsOf = (disk: Disk): ReadonlyArray<string> => {
-  const texts: Array<string> = []
+const contentsOf = (disk: Disk, since: Since, texts: Array<string>): void => {
   const visit = (ino: number, path: string): void => {
     const inode = disk.inodes.get(ino)
     if (inode === undefined) return
@@ -188,15 +215,15 @@ const contentsOf = (disk: Disk): ReadonlyArray<string> => {
         texts.push(`${path} → ${inode.target}\n`)
         return
       case "file":
-        texts.push(`${path} ${Buffer.from(inode.content).toString("latin1")}\n`)
+        texts.push(path, " ", told(dividedOnce(inode.content), since), "\n")
         for (const { bytes, offset } of inode.pending) texts.push(`pending ${offset} ${bytes.length}\n`)
-        if (inode.durable !== inode.content) texts.push(Buffer.from(inode.durable).toString("latin1"))
+        if (inode.durable !== inode.content) texts.push(told(dividedOnce(inode.durable), since))
         return
       case "directory": {
         texts.push(`${path}/\n`)
-        for (const [name, child] of [...inode.entries].sort()) visit(child, `${path}/${name}`)
+        for (const name of sortedNames(inode.entries)) visit(inode.entries.get(name) ?? ROOT, `${path}/${name}`)
         if (inode.pending.length === 0) return
-        texts.push(`durable ${JSON.stringify([...inode.durable.keys()].sort())}\n`)
+        texts.push(`durable ${JSON.stringify(sortedNames(inode.durable))}\n`)
         for (const { names } of inode.pending) {
           texts.push(`pending ${JSON.stringify(names.map(([name, child]) => [name, child === null]))}\n`)
           for (const [, child] of names) if (child !== null) visit(child, "pending")
@@ -207,5 +234,4 @@ const contentsOf = (disk: Disk): ReadonlyArray<string> => {
     }
   }
   visit(ROOT, "")
-  return texts
 }

@@ -84,6 +84,8 @@ export interface LifeOptions {
   readonly isKnown?: (moment: Moment, memory: string) => boolean
   /** Judges a boot evaluation in the witness's stead, where its disk did not always answer. */
   readonly evaluated?: typeof evaluated
+  /** Asked before a process starts, as `isKnown` is later; what the process would do until then is not done again. */
+  readonly isLaunched?: (moment: Moment, memory: string) => boolean
   /** Told of each process before it starts. */
   readonly onLaunch?: (moment: Moment) => void
   /** Told of each step that a machine has taken. */
@@ -133,9 +135,11 @@ export class Life {
   readonly around: Surroundings
   private readonly options: LifeOptions
   private readonly references: Context.Context<never>
-  private readonly base: ReturnType<typeof baseOf>
+  private built: ReturnType<typeof baseOf> | null = null
   private process: Process | null = null
   private steps = 0
+  /** Directories that were made or found: the durable files remember them, whatever process asked. */
+  private readonly made = new Set<string>()
 
   constructor(options: LifeOptions, from: Omit<Moment, "label">) {
     this.options = options
@@ -149,7 +153,10 @@ export class Life {
     }
     this.around.mounted.before = (operation, path) => this.moment(operation, path)
     this.references = referencesOf(this.around)
-    this.base = baseOf(options.engine, this.around)
+  }
+
+  private get base(): ReturnType<typeof baseOf> {
+    return (this.built ??= baseOf(this.options.engine, this.around))
   }
 
   /** Lives on until every goal is reached, or until it repeats a life that is known; throws `Violated`. */
@@ -174,6 +181,7 @@ export class Life {
   }
 
   private moment(operation: Operation, path: string): void {
+    if (operation === "mkdir") this.made.add(path)
     if (CHANGES.has(operation)) this.options.onMoment?.(this.at(`${operation} ${path}`))
   }
 
@@ -325,11 +333,12 @@ export class Life {
 
   private launch(): void {
     this.options.onLaunch?.(this.at("launch"))
-    const services = processServices(this.options.engine, this.base, this.references)
+    if (this.options.isLaunched?.(this.at("launch"), this.remembered) === true) throw KNOWN
+    const services = Context.merge(this.references, processServices(this.options.engine, this.base, this.references))
     const store = Context.getOption(services, PluginStore)
     const plugins = Option.isNone(store)
       ? null
-      : new ProcessPlugins(Context.merge(this.references, Context.add(services, PluginStore, store.value)), this.around)
+      : new ProcessPlugins(Context.add(services, PluginStore, store.value), this.around)
     const process: Process = {
       services,
       instances: new Map(),
@@ -351,6 +360,12 @@ export class Life {
       const [instance, commands] = start(chart, { jitter: 0 } as never, this.around.now)
       this.settle(id, instance, commands)
     }
+  }
+
+  /** What a new process could tell from an earlier one of the same life, beside the disk and what the witness knows. */
+  private get remembered(): string {
+    const { central, now } = this.around
+    return [now.uptime, central.serving, central.refuses, ...[...this.made].sort()].join()
   }
 
   private stateOf(id: MachineId): string {
@@ -437,7 +452,7 @@ export class Life {
   }
 
   private inside<A, E>(process: Process, effect: Effect.Effect<A, E, Services>): Exit.Exit<A, E> {
-    return Effect.runSyncExitWith(Context.merge(this.references, process.services))(effect)
+    return Effect.runSyncExitWith(process.services)(effect)
   }
 
   private carryOut(process: Process, task: RunningTask): void {

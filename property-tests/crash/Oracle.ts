@@ -1,6 +1,6 @@
 /** What is on a disk, read by nobody's code but this: no schema, service or digest of the product is used. */
 import { createHash } from "node:crypto"
-import { type Disk, lookUp, readDirectory, readFile, readLink, treeOf } from "./Disk.ts"
+import { type Disk, lookUp, madeOnce, readDirectory, readFile, readLink, treeOf } from "./Disk.ts"
 import { artifactHash } from "./Plugins.ts"
 import { CONTROL, HOME } from "./Services.ts"
 
@@ -72,21 +72,38 @@ export interface Seen {
   readonly holding: (text: string) => ReadonlyArray<string>
 }
 
-const fileAt = (disk: Disk, path: string): string | null => {
+/** A file's text, and what it says as JSON, if anything. */
+interface Read {
+  readonly text: string | null
+  readonly value: Record<string, unknown> | null
+}
+
+const NOTHING: Read = { text: null, value: null }
+
+const readOnce = madeOnce((bytes: Uint8Array): Read => {
+  const text = Buffer.from(bytes).toString("utf8")
   try {
-    return Buffer.from(readFile(disk, path)).toString("utf8")
+    const value: unknown = JSON.parse(text)
+    return { text, value: typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null }
   } catch {
-    return null
+    return { text, value: null }
+  }
+})
+
+const fileAt = (disk: Disk, path: string): Read => {
+  try {
+    return readOnce(readFile(disk, path))
+  } catch {
+    return NOTHING
   }
 }
 
-const parsed = (text: string | null): Record<string, unknown> | null => {
-  if (text === null) return null
+const isThere = (disk: Disk, path: string): boolean => {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null
+    lookUp(disk, path, false)
+    return true
   } catch {
-    return null
+    return false
   }
 }
 
@@ -100,8 +117,8 @@ const slotAt = (disk: Disk, slot: SlotName): Seen["slots"][SlotName] => {
     return null
   }
   const names = readDirectory(disk, path)
-  const record = parsed(fileAt(disk, `${path}/record.json`))
-  const document = fileAt(disk, `${path}/document.json`)
+  const record = fileAt(disk, `${path}/record.json`).value
+  const document = fileAt(disk, `${path}/document.json`).text
   if (record === null || document === null) return "damaged"
   const digest = String(record["digest"])
   return {
@@ -124,35 +141,36 @@ const activeOf = (disk: Disk): Seen["active"] => {
 }
 
 const stateOf = (disk: Disk): Seen["state"] => {
-  const text = fileAt(disk, `${CONTROL}/state.json`)
+  const { text, value } = fileAt(disk, `${CONTROL}/state.json`)
   if (text === null) return null
-  const value = parsed(text)
   return value !== null && Array.isArray(value["quarantine"]) ? (value as unknown as SeenState) : "damaged"
 }
 
-const identitiesIn = (text: string | null): Seen["identities"] | null => {
-  const value = parsed(text)
+const identitiesIn = ({ value }: Read): Seen["identities"] | null => {
   const known = value?.["identities"]
   return typeof known === "object" && known !== null ? (known as Seen["identities"]) : null
 }
 
-export const seen = (disk: Disk): Seen => {
+export const seen = madeOnce((disk: Disk): Seen => {
   const main = fileAt(disk, `${HOME}/state/identity.json`)
   const copy = fileAt(disk, `${HOME}/state/identity.bak.json`)
-  const tree = treeOf(disk)
+  let known: ReturnType<typeof treeOf> | undefined
+  const tree = () => (known ??= treeOf(disk))
   return {
     state: stateOf(disk),
     slots: { a: slotAt(disk, "a"), b: slotAt(disk, "b") },
     active: activeOf(disk),
-    seed: fileAt(disk, `${CONTROL}/seed.json`),
-    join: `${CONTROL}/join.json` in tree,
-    leave: `${CONTROL}/leave.json` in tree,
+    seed: fileAt(disk, `${CONTROL}/seed.json`).text,
+    join: isThere(disk, `${CONTROL}/join.json`),
+    leave: isThere(disk, `${CONTROL}/leave.json`),
     identities: identitiesIn(main) ?? identitiesIn(copy) ?? {},
-    identityFiles: [main, copy].filter((text) => text !== null).length,
-    paths: Object.keys(tree).filter((path) => path.startsWith(`${HOME}/state/`)),
-    holding: (text) => Object.keys(tree).filter((path) => tree[path]?.includes(text) === true)
+    identityFiles: [main, copy].filter(({ text }) => text !== null).length,
+    get paths() {
+      return Object.keys(tree()).filter((path) => path.startsWith(`${HOME}/state/`))
+    },
+    holding: (text) => Object.keys(tree()).filter((path) => tree()[path]?.includes(text) === true)
   }
-}
+})
 
 const PLUGINS = `${HOME}/state/plugins`
 const STAGING = ".staging"
@@ -174,8 +192,8 @@ const filesBelow = (disk: Disk, root: string, path = ""): ReadonlyArray<readonly
 
 /** What is installed; names with a scope are in no life. */
 export const pluginsSeen = (disk: Disk): SeenPlugins => {
-  const text = fileAt(disk, `${HOME}/state/plugin-lock.json`)
-  const lock = text === null ? {} : (parsed(text)?.["plugins"] as SeenPlugins["lock"] | undefined)
+  const { text, value } = fileAt(disk, `${HOME}/state/plugin-lock.json`)
+  const lock = text === null ? {} : (value?.["plugins"] as SeenPlugins["lock"] | undefined)
   const names = namesIn(disk, PLUGINS)
   const trees = names
     .filter((name) => name !== STAGING)

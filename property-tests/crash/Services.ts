@@ -102,7 +102,8 @@ export const referencesOf = (around: Surroundings): Context.Context<never> =>
   Context.empty().pipe(
     Context.add(Clock.Clock, clockOf(around)),
     Context.add(Random.Random, { nextIntUnsafe: () => 1, nextDoubleUnsafe: () => 0.5 }),
-    Context.add(References.MinimumLogLevel, "None")
+    Context.add(References.MinimumLogLevel, "None"),
+    Context.add(References.TracerEnabled, false)
   ) as Context.Context<never>
 
 /** Nothing is installed, and everything that a document may name is there. */

@@ -89,6 +89,7 @@ export const exploreFaults = (engine: Engine, goals: ReadonlyArray<Goal>, bounds
 
 class Exploration {
   private readonly known = new Set<string>()
+  private readonly launched = new Set<string>()
   private readonly runs: Array<Run> = []
   private cutsMade = 0
   private readonly engine: Engine
@@ -219,10 +220,7 @@ class Exploration {
   }
 
   private isKnown(moment: From, memory: string): boolean {
-    const key = keyOf(moment, memory)
-    if (this.known.has(key)) return true
-    this.known.add(key)
-    return false
+    return isIn(this.known, keyOf(moment, memory))
   }
 
   /** The power fails soon after the fault, or late: what returned before must have survived. */
@@ -236,7 +234,8 @@ class Exploration {
         const violation = this.judged(`${path}, and a power cut before ${moment.label}`, () => {
           survivedCut(from.witness, seen(disk))
           const isKnown = (later: Moment, memory: string) => this.isKnown(later, memory)
-          new Life({ engine: this.engine, goals: this.goals, isKnown }, from).run()
+          const isLaunched = (later: Moment, memory: string) => isIn(this.launched, keyOf(later, memory))
+          new Life({ engine: this.engine, goals: this.goals, isKnown, isLaunched }, from).run()
         })
         if (violation !== null) return violation
       }
@@ -256,6 +255,9 @@ class Exploration {
     }
   }
 }
+
+/** Whether it was in the set; now it is. */
+const isIn = (set: Set<string>, key: string): boolean => set.size === set.add(key).size
 
 /** The first one, and others up to a number, not the same for each run. */
 const spread = <T>(list: ReadonlyArray<T>, count: number, turn: number): ReadonlyArray<T> => {
