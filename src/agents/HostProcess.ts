@@ -55,19 +55,6 @@ const TOO_LOUD: HostTrouble = {
   message: "its process printed or answered more than it may, and was ended: print less"
 }
 
-/** Of 19: each step is a fifth less of a core that is wanted by both. */
-const NICENESS = 10
-
-/** The daemon goes first where both want to run: from the process's birth, for it starts threads before it hears anything. */
-const giveWay = (pid: number) =>
-  Effect.sync(() => {
-    try {
-      globalThis.process.getBuiltinModule("node:os").setPriority(pid, NICENESS)
-    } catch {
-      // It has ended already, or it may not be done here: it is a kindness and no limit.
-    }
-  })
-
 /** Runs it to its end, and says how that was. Interrupted, it has killed the process and all of its group. */
 export const runHost = Effect.fn("agents.host")(function* (
   file: AgentFile,
@@ -118,7 +105,6 @@ export const runHost = Effect.fn("agents.host")(function* (
   return yield* Effect.gen(function* () {
     yield* fs.makeDirectory(data, { recursive: true, mode: directoryMode })
     const child = yield* spawner.spawn(command)
-    yield* giveWay(child.pid)
     const lines = new HostLines(outputBytes * ESCAPED)
     const listening = yield* child.getOutputFd(4).pipe(
       Stream.runForEach((bytes) => {

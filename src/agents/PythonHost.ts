@@ -13,6 +13,8 @@ ${PYTHON_SHIMS}
 def host():
     import asyncio, hashlib, inspect, json, os, queue, signal, sys, threading, traceback, types
 
+    # The daemon goes first where both want to run.
+    os.nice(5)
     setup = json.loads(sys.argv[1])
     file, name = setup["file"], os.path.basename(setup["file"])
     sys.argv = [file]

@@ -192,19 +192,6 @@ describe("a process of an agent file", () => {
     )
   )
 
-  it.live("gives way to the daemon", () =>
-    staged({}, ({ call, write }) =>
-      Effect.gen(function* () {
-        write("a_agent.py", python("Python", "import os; return os.getpriority(os.PRIO_PROCESS, os.getpid())"))
-        write("b_agent.ts", javascript("TypeScript", "return (await import('node:os')).getPriority(process.pid)"))
-        for (const name of ["Python", "TypeScript"]) {
-          const outcome = yield* call(name)
-          expect(Number(outcome.ok ? outcome.output : NaN)).toBeGreaterThanOrEqual(10)
-        }
-      })
-    )
-  )
-
   it.live("takes the processes that it started with it", () =>
     staged({ callMs: 600 }, (stage) =>
       Effect.gen(function* () {
