@@ -176,7 +176,7 @@ const ENDS: Readonly<Record<string, RegExp>> = {
 
 describe("bad agents beside a good one", () => {
   it("cost their own calls, and neither the good one's nor health", { timeout: 120_000 }, async () => {
-    const machine = await machineWith({ ...GOOD, ...BAD }, { settings: { call_timeout_seconds: 2, memory_mib: 256 } })
+    const machine = await machineWith({ ...GOOD, ...BAD }, { settings: { call_timeout_seconds: 4, memory_mib: 256 } })
     const { pid } = machine.gateway
     const roster = await machine.ask("GET", "/agents")
     expect(names(roster)).toEqual(
