@@ -144,18 +144,8 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, fr
           engine,
           goals: life,
           ...(current.cutsLeft > 0 ? { onMoment: (moment: Moment) => branch(current, moment) } : {}),
-          isLaunched: (moment, memory) => {
-            const key = keyOf(moment, `launch ${current.cutsLeft} ${memory}`)
-            if (launched.has(key)) return true
-            launched.add(key)
-            return false
-          },
-          isKnown: (moment, memory) => {
-            const key = keyOf(moment, `boot ${current.cutsLeft} ${memory}`)
-            if (known.has(key)) return true
-            known.add(key)
-            return false
-          }
+          isLaunched: (moment, memory) => isIn(launched, keyOf(moment, `${current.cutsLeft} ${memory}`)),
+          isKnown: (moment, memory) => isIn(known, keyOf(moment, `boot ${current.cutsLeft} ${memory}`))
         },
         current.from
       ).run()
@@ -167,6 +157,9 @@ const explored = (engine: Engine, goals: ReadonlyArray<Goal>, bounds: Bounds, fr
 }
 
 const total = (counts: ReadonlyArray<number>): number => counts.reduce((sum, count) => sum + count, 0)
+
+/** Whether it was in the set; now it is. */
+export const isIn = (set: Set<string>, key: string): boolean => set.size === set.add(key).size
 
 /** Two moments with the same key have the same futures: times are told as distances from now. */
 export const keyOf = ({ disk, now, witness }: Omit<Moment, "label">, memory: string): string => {

@@ -7,7 +7,7 @@
  */
 import { emptyDisk, makeDirectory, ROOT, sync } from "../crash/Disk.ts"
 import type { Operation } from "../crash/DiskFileSystem.ts"
-import { keyOf } from "../crash/Explorer.ts"
+import { isIn, keyOf } from "../crash/Explorer.ts"
 import { type Goal, Life, type Moment } from "../crash/Life.ts"
 import { seen } from "../crash/Oracle.ts"
 import { powerCuts } from "../crash/PowerCut.ts"
@@ -255,9 +255,6 @@ class Exploration {
     }
   }
 }
-
-/** Whether it was in the set; now it is. */
-const isIn = (set: Set<string>, key: string): boolean => set.size === set.add(key).size
 
 /** The first one, and others up to a number, not the same for each run. */
 const spread = <T>(list: ReadonlyArray<T>, count: number, turn: number): ReadonlyArray<T> => {

@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { constants } from "node:os"
 import { isatty } from "node:tty"
+import { endProcess } from "../process/index.ts"
 import { note, plain } from "./Output.ts"
 
 /** What others send to a program; KILL and STOP cannot be passed on. */
@@ -46,7 +47,7 @@ const notStarted = (program: string, why: string): Effect.Effect<never> =>
     endWith(why === "ENOENT" ? NOT_FOUND : NOT_RUNNABLE)
   )
 
-const endWith = (code: number): Effect.Effect<never> => Effect.sync(() => globalThis.process.exit(code))
+const endWith = (code: number): Effect.Effect<never> => Effect.sync(() => endProcess(code))
 
 /** Whoever waits for this process learns of the signal itself, not of a number. */
 const endBy = (signal: NodeJS.Signals): Effect.Effect<never> =>

@@ -88,7 +88,7 @@ export const runDaemon = Effect.gen(function* () {
     .pipe(Effect.andThen(keepCompiledCode), Effect.andThen(keepHeapSmall), Effect.forkScoped)
   const switchboard = yield* Switchboard
   const ended = yield* Effect.raceAllFirst([ending, switchboard.fatal, refuseScaledTimeElsewhere])
-  yield* onceEvaluated(noteStopped(status, statusFile.writeLast))
+  yield* onceEvaluated(statusFile.writeStopped)
   if (ended.cut !== null) yield* Effect.logWarning(`what was cut: ${ended.cut}`)
   yield* Effect.logInfo("daemon stopped").pipe(Effect.annotateLogs({ code: ended.code, reason: ended.reason }))
   return ended
@@ -99,14 +99,3 @@ const onceEvaluated = Effect.fnUntraced(function* <R>(write: Effect.Effect<void,
   const { daemon } = yield* (yield* Fleet).machines
   if ((yield* daemon.current).context.boot !== null) yield* write
 })
-
-const noteStopped = <R>(
-  status: Effect.Effect<Status>,
-  writeLast: (last: Status) => Effect.Effect<void, StorageError, R>
-) =>
-  status.pipe(
-    Effect.flatMap((last) =>
-      writeLast({ ...last, daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null } })
-    ),
-    Effect.catch((error) => Effect.logWarning(error.message))
-  )

@@ -11,7 +11,7 @@ const AT_LEAST = Duration.seconds(10)
  * Atomic where the disk has room for a second file, else over the old one; not synced: after a power cut no daemon runs,
  * whatever the file says.
  */
-export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status: Status) {
+const writeStatusFile = Effect.fn("daemon.status-file")(function* (status: Status) {
   const home = yield* Home
   const fs = yield* FileSystem.FileSystem
   const bytes = new TextEncoder().encode(`${JSON.stringify(status)}\n`)
@@ -36,7 +36,7 @@ export const writeStatusFile = Effect.fn("daemon.status-file")(function* (status
 })
 
 /**
- * Keeps the file current: after each transition, and every ten seconds. After `writeLast` nothing is written any more: a
+ * Keeps the file current: after each transition, and every ten seconds. After `writeStopped` nothing is written any more: a
  * status that was on its way would take the place of the last one.
  */
 export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect<Status>) {
@@ -45,18 +45,23 @@ export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect
   const failing = yield* Ref.make(false)
   const oneAtATime = yield* Semaphore.make(1)
   const ended = yield* Ref.make(false)
-  const writeNow = status.pipe(
-    Effect.flatMap(writeStatusFile),
-    Effect.matchEffect({
-      onSuccess: () => Ref.set(failing, false),
-      onFailure: (error) =>
-        Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
-          known ? Effect.void : Effect.logWarning(error.message)
-        )
-    }),
-    Effect.provideContext(services)
+  const writeNow = (wanted: Effect.Effect<Status>) =>
+    wanted.pipe(
+      Effect.flatMap(writeStatusFile),
+      Effect.matchEffect({
+        onSuccess: () => Ref.set(failing, false),
+        onFailure: (error) =>
+          Effect.flatMap(Ref.getAndSet(failing, true), (known) =>
+            known ? Effect.void : Effect.logWarning(error.message)
+          )
+      }),
+      Effect.provideContext(services)
+    )
+  const write = Effect.flatMap(Ref.get(ended), (last) => (last ? Effect.void : writeNow(status))).pipe(
+    oneAtATime.withPermits(1)
   )
-  const write = Effect.flatMap(Ref.get(ended), (last) => (last ? Effect.void : writeNow)).pipe(
+  const writeStopped = Ref.set(ended, true).pipe(
+    Effect.andThen(writeNow(Effect.map(status, asStopped))),
     oneAtATime.withPermits(1)
   )
   const due = yield* Queue.sliding<void>(1)
@@ -73,7 +78,10 @@ export const keepStatusFile = Effect.fnUntraced(function* (status: Effect.Effect
     Effect.forever,
     Effect.forkScoped
   )
-  const writeLast = (last: Status) =>
-    Ref.set(ended, true).pipe(Effect.andThen(writeStatusFile(last)), oneAtATime.withPermits(1))
-  return { write, writeLast }
+  return { write, writeStopped }
+})
+
+const asStopped = (last: Status): Status => ({
+  ...last,
+  daemon: { ...last.daemon, state: "stopped", pid: null, api_url: null }
 })

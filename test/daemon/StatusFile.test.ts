@@ -25,7 +25,7 @@ describe("status.json", () => {
         const file = yield* keepStatusFile(status)
         const onItsWay = yield* Effect.forkChild(file.write)
         yield* Deferred.await(asked)
-        const last = yield* Effect.forkChild(file.writeLast(named("stopped")))
+        const last = yield* Effect.forkChild(file.writeStopped)
         yield* Effect.sleep(20)
         yield* Deferred.succeed(slow, undefined)
         yield* Fiber.join(onItsWay)

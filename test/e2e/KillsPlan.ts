@@ -110,7 +110,7 @@ export interface Plan {
   /** Asks the stopped program for its status, too. */
   readonly askTheDead: boolean
   /** Asks gateway and central by their commands at the end; else in this process, which is cheaper. */
-  readonly askCentral: boolean
+  readonly askByCommand: boolean
 }
 
 /** Whether a round puts a revision at central. */
@@ -154,7 +154,7 @@ export const planOf = (
       delayMs: kind === "stop" ? below(chance, 60) : delayAfter(chance, moment),
       more: moreKills(chance),
       askTheDead: chance() < 0.3,
-      askCentral: chance() < 0.3
+      askByCommand: chance() < 0.3
     }
   }
   if (nth === 0) return make("joining", "good", FIRST, 0.2)

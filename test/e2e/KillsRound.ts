@@ -55,7 +55,7 @@ export class KillsLife {
       await this.#settle(plan, settled)
       if (plan.kind === "rollback") {
         await victim.serve("good")
-        await this.#settle({ kind: "apply", askCentral: true }, { ...settled })
+        await this.#settle({ kind: "apply", askByCommand: true }, { ...settled })
       }
     } catch (error) {
       victim.violations.push({ sentence: "no revision is lost", detail: String(error) })
@@ -160,7 +160,7 @@ export class KillsLife {
 
   /** Waits for the verdict on what was served, until central has heard of it, and looks at everything. */
   async #settle(
-    { askCentral, kind }: Pick<Plan, "askCentral" | "kind">,
+    { askByCommand, kind }: Pick<Plan, "askByCommand" | "kind">,
     settled: { comeback: Comeback; outcome: string }
   ): Promise<void> {
     const victim = this.#victim
@@ -195,6 +195,6 @@ export class KillsLife {
       },
       REPORT_MS
     )
-    await victim.observe("settled", kind === "rollback" ? null : offered, { command: askCentral })
+    await victim.observe("settled", kind === "rollback" ? null : offered, { command: askByCommand })
   }
 }
