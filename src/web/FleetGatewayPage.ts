@@ -5,6 +5,7 @@ import { h, setChildren, setText } from "./Dom.ts"
 import { factElements, section } from "./Facts.ts"
 import { fetchGateway, replyWords, revokeGateway, undoneWords } from "./FleetAsk.ts"
 import { configAddress, type FleetPage, type Shell } from "./FleetPage.ts"
+import { fleetQuestion } from "./FleetQuestion.ts"
 import { sentList } from "./FleetSentList.ts"
 import type { FleetState } from "./FleetState.ts"
 import { ago, line, nowRuns, numbersOf, runsWords, STAND_WORDS, whyWords } from "./FleetWords.ts"
@@ -18,9 +19,6 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
   let state: FleetState | null = null
   let now: number | null = null
   let history: GatewayHistory | null = null
-  let asked: unknown = null
-  let isAsking = false
-  let isClosed = false
 
   const word = h("p", { class: "word stand" })
   const why = h("p", { class: "why" })
@@ -42,7 +40,7 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
       const why = undoneWords(await revokeGateway(id), "The revocation")
       if (why !== null) return why
       changed()
-      void load()
+      question.ask()
       return null
     }
   })
@@ -104,18 +102,16 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
     events.update(history.events, numbers(), at)
     runs.update(history.runs, numbers(), at)
   }
-  const load = async (): Promise<void> => {
-    if (isAsking || isClosed) return
-    isAsking = true
-    const reply = await fetchGateway(id)
-    isAsking = false
-    if (isClosed) return
-    failure.hidden = reply.type === "ok" || reply.type === "same"
-    if (reply.type === "ok") history = reply.value
-    else if (reply.type !== "same") setText(failure, replyWords(reply, "This gateway"))
-    root.dataset["known"] = String(history !== null)
-    draw()
-  }
+  const question = fleetQuestion(
+    () => fetchGateway(id),
+    (reply) => {
+      failure.hidden = reply.type === "ok" || reply.type === "same"
+      if (reply.type === "ok") history = reply.value
+      else if (reply.type !== "same") setText(failure, replyWords(reply, "This gateway"))
+      root.dataset["known"] = String(history !== null)
+      draw()
+    }
+  )
 
   return {
     title: () => `${line(id, 60)} · Fleet`,
@@ -123,21 +119,14 @@ export const gatewayPage = (id: string, { changed }: Shell): FleetPage => {
     update: (next, at) => {
       state = next
       now = at
-      // What the fleet says has changed, or the connection came back.
-      const reason = next.connection === "live" ? next.fleet : null
-      if (reason !== null && reason !== asked) {
-        asked = reason
-        void load()
-      }
+      question.update(next)
       draw()
     },
     tick: (at) => {
       now = at
       draw()
     },
-    close: () => {
-      isClosed = true
-    }
+    close: question.close
   }
 }
 

@@ -4,6 +4,7 @@ import { confirm } from "./Confirm.ts"
 import { h, setText } from "./Dom.ts"
 import { createToken, fetchTokens, replyWords, revokeToken, undoneWords } from "./FleetAsk.ts"
 import type { FleetPage, Shell } from "./FleetPage.ts"
+import { fleetQuestion } from "./FleetQuestion.ts"
 import type { FleetState } from "./FleetState.ts"
 import { ago, counted, line } from "./FleetWords.ts"
 import type { Secret } from "./FleetWire.ts"
@@ -22,10 +23,7 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
   let state: FleetState | null = null
   let now: number | null = null
   let tokens: ReadonlyArray<TokenView> | null = null
-  let asked: unknown = null
-  let isAsking = false
   let isBusy = false
-  let isClosed = false
   const rows = new Map<string, TokenRow>()
 
   const names = h("datalist", { id: "token-configs" })
@@ -44,6 +42,7 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
   const make = h("button", { type: "submit", class: "main" }, "Make a token")
   const failure = h("p", { class: "failure", role: "alert", hidden: true })
   const secret = h("div", { class: "secret", role: "status" })
+  const unlisted = h("p", { class: "failure", role: "alert", hidden: true })
   const list = h("ul", { class: "token-list" })
   const form = h(
     "form",
@@ -70,18 +69,18 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
       failure,
       secret
     ),
-    h("section", { class: "card list-card", "aria-label": "Tokens, the newest first" }, list)
+    h("section", { class: "card list-card", "aria-label": "Tokens, the newest first" }, unlisted, list)
   )
 
-  const say = (words: string): void => {
-    setText(failure, words)
-    failure.hidden = words === ""
+  const say = (element: HTMLElement, words: string): void => {
+    setText(element, words)
+    element.hidden = words === ""
   }
   const create = async (): Promise<void> => {
     if (isBusy) return
     isBusy = true
     make.setAttribute("aria-disabled", "true")
-    say("")
+    say(failure, "")
     const name = config.value.trim()
     const reply = await createToken(name, LIVES[Number(life.value)]?.[1] ?? null)
     isBusy = false
@@ -92,23 +91,20 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
     } else if (reply.type !== "same") {
       // A token whose secret nobody saw is of no use, and does no harm.
       say(
+        failure,
         `${replyWords(reply, "The token")}${reply.type === "away" ? " If one appears below, nobody has its secret: revoke it." : ""}`
       )
     }
     changed()
-    void load()
+    question.ask()
   }
-  const load = async (): Promise<void> => {
-    if (isAsking || isClosed) return
-    isAsking = true
-    const reply = await fetchTokens()
-    isAsking = false
-    if (isClosed) return
-    if (reply.type === "ok") {
-      tokens = reply.value.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))
-      draw()
-    } else if (reply.type !== "same") say(`The tokens cannot be listed. ${replyWords(reply, "The tokens")}`)
-  }
+  const question = fleetQuestion(fetchTokens, (reply) => {
+    if (reply.type === "same") return
+    say(unlisted, reply.type === "ok" ? "" : `The tokens cannot be listed. ${replyWords(reply, "The tokens")}`)
+    if (reply.type !== "ok") return
+    tokens = reply.value.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))
+    draw()
+  })
   const draw = (): void => {
     if (tokens === null) return
     root.dataset["known"] = String(tokens.length)
@@ -121,7 +117,7 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
     if (all.length === 0) list.replaceChildren(h("li", { class: "none" }, "No tokens yet: no machine can join."))
     else list.querySelector(":scope > .none")?.remove()
     for (const [index, token] of all.entries()) {
-      const row = rows.get(token.id) ?? tokenRow(token, () => void load())
+      const row = rows.get(token.id) ?? tokenRow(token, question.ask)
       rows.set(token.id, row)
       if (list.children[index] !== row.root) list.insertBefore(row.root, list.children[index] ?? null)
       row.update(token, now)
@@ -137,21 +133,15 @@ export const tokensPage = ({ changed }: Shell): FleetPage => {
       const configs = next.fleet?.configs.map(({ name }) => name) ?? []
       if (names.children.length !== configs.length)
         names.replaceChildren(...configs.map((name) => h("option", { value: name })))
-      if (config.value === "" && configs.length === 1 && asked === null) config.value = configs[0] ?? ""
-      const reason = next.connection === "live" ? next.fleet : null
-      if (reason !== null && reason !== asked) {
-        asked = reason
-        void load()
-      }
+      if (config.value === "" && configs.length === 1 && tokens === null) config.value = configs[0] ?? ""
+      question.update(next)
       draw()
     },
     tick: (at) => {
       now = at
       draw()
     },
-    close: () => {
-      isClosed = true
-    }
+    close: question.close
   }
 }
 
