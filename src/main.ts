@@ -30,7 +30,7 @@ if (argv.length === 1 && argv[0] === "--version") {
 } else {
   enableCompileCache()
   endWithWrapper()
-  outliveReaders()
+  outliveOutput()
   const { run } = await import("./cli/index.ts")
   run(argv)
 }
@@ -65,13 +65,17 @@ function endWithWrapper(): void {
   process.channel.unref()
 }
 
-/** Whoever reads the output may go away (a pager, a log collector); that must not end what is written about. */
-function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error
-    })
-  }
+/**
+ * Whoever reads the output may go away (a pager, a log collector), and the disk below it may be full: that must not end
+ * what is written about. A result that could not be written makes a command fail, where it ends by itself.
+ */
+function outliveOutput(): void {
+  process.stderr.on("error", () => undefined)
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE" || process.exitCode === 1) return
+    process.exitCode = 1
+    process.stderr.write(`holdfast: standard output cannot be written (${error.code}): what it was to hold is lost.\n`)
+  })
 }
 
 /** The pinned Node's real path, or undefined where no platform package is installed. */

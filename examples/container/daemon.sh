@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first process of a container: keeps the daemon running in it, so that its local runs outlive restarts of the daemon.
 #
-#   HOLDFAST_JOIN_URL         a central to join, if it is not joined yet
+#   HOLDFAST_JOIN_URL         a central to join, unless its home has joined one
 #   HOLDFAST_JOIN_TOKEN_FILE  the file with the policy token
 #   HOLDFAST_JOIN_CA          a certificate authority to trust besides the system's (optional)
 #
@@ -10,8 +10,8 @@ set -u
 
 if [ "${1:-daemon}" != daemon ]; then exec holdfast "$@"; fi
 
-if [ -n "${HOLDFAST_JOIN_URL:-}" ]; then
-  # The same join again changes nothing.
+# Since it joined, its central may have sent it to another one, whose revisions a second join would throw away.
+if [ -n "${HOLDFAST_JOIN_URL:-}" ] && holdfast status --json | grep -q '"state": "unjoined"'; then
   holdfast join "$HOLDFAST_JOIN_URL" --token-file "${HOLDFAST_JOIN_TOKEN_FILE:?names the file with the policy token}" \
     ${HOLDFAST_JOIN_CA:+--ca "$HOLDFAST_JOIN_CA"} --no-daemon || exit
 fi

@@ -56,6 +56,13 @@ export const makeJoiner = (idPrefix: string, streamed: boolean): Joiner => {
     return index === null && id === "" && name === "" && last !== undefined ? last : begin(id)
   }
 
+  /** One of a message that came whole. */
+  const takeWhole = ({ function: called, id }: Fragment): void => {
+    const call = begin(id ?? "")
+    call.name = called?.name ?? ""
+    call.arguments = argumentText(called?.arguments)
+  }
+
   const take = (fragment: Fragment): void => {
     const index = fragment.index ?? null
     const id = fragment.id ?? ""
@@ -75,8 +82,9 @@ export const makeJoiner = (idPrefix: string, streamed: boolean): Joiner => {
       for (const choice of chunk.choices ?? []) {
         const part = choice.delta ?? choice.message
         added += contentText(part?.content)
-        for (const fragment of part?.tool_calls ?? []) take(fragment)
-        finish = choice.finish_reason ?? finish
+        for (const fragment of part?.tool_calls ?? []) (streamed ? take : takeWhole)(fragment)
+        // Some servers send "" with every piece until the last one.
+        finish = choice.finish_reason || finish
       }
       text += added
       return added

@@ -190,10 +190,25 @@ describe("tool calls", () => {
       assert.deepInclude(answer, { text: "Looking.", calls: [{ id: "a", name: "A", arguments: `{"x":1}` }] })
     })
   )
+
+  it.live("of an answer that came whole are as many as it lists, whatever their ids", () =>
+    Effect.gen(function* () {
+      const called = (t: string) => ({ id: "a", function: { name: "A", arguments: `{"t":"${t}"}` } })
+      const tool_calls = [called("first"), called("second"), { function: { name: "A" } }]
+      const whole = { choices: [{ message: { tool_calls }, finish_reason: "tool_calls" }] }
+      const { answer } = yield* answering([{ whole }], { stream: false })
+      assert.deepStrictEqual(answer.calls, [
+        { id: "a", name: "A", arguments: `{"t":"first"}` },
+        { id: "call_1_0", name: "A", arguments: `{"t":"second"}` },
+        { id: "call_1_1", name: "A", arguments: "" }
+      ])
+    })
+  )
 })
 
 describe("an answer that is none", () => {
   it.live.each<readonly [string, ModelStep]>([
+    ["is cut where every piece has an empty reason", { events: [event({ content: "half of it" }, "")], after: "cut" }],
     ["is cut in the middle", { events: [event({ content: "half of it" })], after: "cut" }],
     ["ends without saying that it is over", { events: [event({ content: "half of it" })], after: "end" }]
   ])("%s: an error, though part of it was told", ([, step]) =>

@@ -1,7 +1,8 @@
 /** The built program as the shell sees it: exit codes, streams, signals. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { Programs } from "../support/Program.ts"
+import { eventually } from "../e2e/Processes.ts"
+import { node, Programs, script } from "../support/Program.ts"
 
 let programs: Programs
 beforeEach(() => {
@@ -72,6 +73,38 @@ describe("the program", () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ daemon: "stopped" })
     expect(await programs.run("status")).toMatchObject({ code: 0, stdout: expect.stringContaining("holdfast daemon") })
+  })
+})
+
+// A device that is as full as any disk.
+describe.skipIf(!existsSync("/dev/full"))("output that cannot be written", () => {
+  const below = (redirection: string, args: ReadonlyArray<string>) =>
+    programs.started("sh", ["-c", `exec "$0" "$@" ${redirection}`, node, script, ...args])
+
+  it("makes a command fail, which says so", async () => {
+    expect(await below(">/dev/full", ["--help"]).ended).toMatchObject({
+      code: 1,
+      stderr: "holdfast: standard output cannot be written (ENOSPC): what it was to hold is lost.\n"
+    })
+    expect(await below(">/dev/full 2>/dev/full", ["--help"]).ended).toMatchObject({ code: 1 })
+  })
+
+  it("ends neither a daemon nor a central", async () => {
+    const daemon = below(">/dev/full 2>/dev/full", ["daemon"])
+    const central = below("2>/dev/full", ["central", "--data", programs.path("central"), "--json"])
+    const [, url] = await central.until(/"listening":"([^"]+)"/)
+    for (let count = 0; count < 3; count++) {
+      const answer = await fetch(`${url}/v1/bootstrap`, { method: "POST", body: "{}" })
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+    }
+    await eventually("a running daemon", async () => {
+      const { daemon: told } = JSON.parse((await programs.run("status", "--json")).stdout)
+      return told.state === "running" && told.pid === daemon.pid ? true : undefined
+    })
+    for (const program of [daemon, central]) {
+      program.kill("SIGTERM")
+      expect(await program.ended).toMatchObject({ code: 0, signal: null })
+    }
   })
 })
 

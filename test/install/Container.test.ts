@@ -69,6 +69,27 @@ describe("the first process of a container", { timeout: 60_000 }, () => {
     expect(daemon.state).toBe("stopped")
   })
 
+  it("joins no second time: a home that has joined stays with its central, wherever that has sent it", async () => {
+    writeFileSync(join(folder, "token"), "a-token\n")
+    const joining = (url: string) => ({
+      HOLDFAST_JOIN_URL: url,
+      HOLDFAST_JOIN_TOKEN_FILE: join(folder, "token")
+    })
+    for (const [url, before] of [
+      ["http://127.0.0.1:9", null],
+      ["http://127.0.0.1:10", 1]
+    ] as const) {
+      const container = start([], joining(url))
+      try {
+        const status = await running(before)
+        expect(status.config_layers.central, container.said()).toMatchObject({ url: "http://127.0.0.1:9" })
+      } finally {
+        container.child.kill("SIGTERM")
+      }
+      expect(await container.ended, container.said()).toBe(0)
+    }
+  })
+
   it("ends with what the join says when that cannot be done, and runs other commands as they are", async () => {
     const refused = start([], { HOLDFAST_JOIN_URL: "http://central.example.com", HOLDFAST_JOIN_TOKEN_FILE: "/none" })
     expect(await refused.ended).toBe(2)

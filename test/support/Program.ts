@@ -44,6 +44,11 @@ export interface Running {
   readonly until: (pattern: RegExp) => Promise<RegExpExecArray>
 }
 
+export interface StartOptions {
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Programs in one temporary folder; `close` ends what still runs, by its process id, and removes the folder. */
 export class Programs {
   readonly home = mkdtempSync(join(tmpdir(), "holdfast-cli-"))
@@ -53,12 +58,14 @@ export class Programs {
     return join(this.home, ...names)
   }
 
-  start(
-    args: ReadonlyArray<string>,
-    options: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {}
-  ): Running {
+  start(args: ReadonlyArray<string>, options: StartOptions = {}): Running {
+    return this.started(node, [script, ...args], options)
+  }
+
+  /** The same by way of another program. */
+  started(command: string, args: ReadonlyArray<string>, options: StartOptions = {}): Running {
     if (!existsSync(script)) throw new Error(`${script} is missing: npm run build`)
-    const child = spawn(node, [script, ...args], {
+    const child = spawn(command, args, {
       cwd: this.home,
       env: environment({ HOLDFAST_HOME: this.path("home"), HOLDFAST_PORT: "0", ...options.env }),
       stdio: "pipe"
