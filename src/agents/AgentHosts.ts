@@ -61,6 +61,7 @@ export type HostAnswer<A> =
 interface Call {
   readonly request: HostRequest | null
   readonly done: Deferred.Deferred<HostAnswer<unknown>>
+  readonly begun: Deferred.Deferred<void> | undefined
   answer: HostAnswer<unknown> | null
 }
 
@@ -76,8 +77,15 @@ export class AgentHosts extends Context.Service<
   {
     /** What the file holds, as it says itself. */
     readonly describe: (file: AgentFile) => Effect.Effect<HostAnswer<ReadonlyArray<DescribedAgent>>>
-    /** Asks an agent of the file; an interruption ends the call, and the process that performs it. */
-    readonly ask: (file: AgentFile, request: HostRequest) => Effect.Effect<HostAnswer<string>>
+    /**
+     * Asks an agent of the file; an interruption ends the call, and the process that performs it. `begun` is told when the
+     * process is asked: until then it may load, or perform what others have asked before.
+     */
+    readonly ask: (
+      file: AgentFile,
+      request: HostRequest,
+      begun?: Deferred.Deferred<void>
+    ) => Effect.Effect<HostAnswer<string>>
     /** These are the files there are: processes of others end with the call that they perform. */
     readonly retain: (files: ReadonlyArray<AgentFile>) => Effect.Effect<void>
   }
@@ -175,6 +183,7 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
                 return send({ type: "ANSWERED", process, call })
               }
               if (orders !== undefined) Queue.offerUnsafe(orders, { ...known.request, call })
+              if (known.begun !== undefined) Deferred.doneUnsafe(known.begun, Effect.void)
               return Ref.set(printed, 0)
             }),
           deliver: ({ call }) => settle(call, null),
@@ -207,11 +216,15 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
       }).pipe(Effect.uninterruptible)
     )
 
-  const call = Effect.fnUntraced(function* (file: AgentFile, request: HostRequest | null) {
+  const call = Effect.fnUntraced(function* (
+    file: AgentFile,
+    request: HostRequest | null,
+    begun?: Deferred.Deferred<void>
+  ) {
     const { calls, machine } = yield* hostOf(file)
     const id = ++asked
     const done = yield* Deferred.make<HostAnswer<unknown>>()
-    calls.set(id, { request, done, answer: null })
+    calls.set(id, { request, done, begun, answer: null })
     return yield* Effect.uninterruptibleMask((restore) =>
       machine.send({ type: "CALL", call: id }, "caller").pipe(
         Effect.andThen(restore(Effect.raceFirst(Deferred.await(done), Deferred.await(closed)))),
@@ -238,7 +251,7 @@ const make = Effect.fnUntraced(function* (limits: AgentLimits) {
 
   return AgentHosts.of({
     describe: (file) => call(file, null) as Effect.Effect<HostAnswer<ReadonlyArray<DescribedAgent>>>,
-    ask: (file, request) => call(file, request) as Effect.Effect<HostAnswer<string>>,
+    ask: (file, request, begun) => call(file, request, begun) as Effect.Effect<HostAnswer<string>>,
     retain: Effect.fn("AgentHosts.retain")(retain)
   })
 })

@@ -1,7 +1,7 @@
 /** The folder of agents as something that files are put into and taken out of, and where those came from. */
 import { Context, DateTime, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
 import { ConfigControl, Home } from "../domain/index.ts"
-import { DurableFiles, sha256Hex, storageStep } from "../storage/index.ts"
+import { DurableFiles, isMissing, sha256Hex, storageStep } from "../storage/index.ts"
 import { agentNameProblem } from "./AgentFileName.ts"
 import { agentsFolderOf, MAX_BYTES } from "./AgentFiles.ts"
 import { type AgentOrigin, type AgentRecord, decodeRecord } from "./AgentRecord.ts"
@@ -110,13 +110,14 @@ const make = Effect.gen(function* () {
   /** Its bytes; null when nothing is there. Whatever is no file is left alone. */
   const bytesOf = Effect.fnUntraced(function* (place: string) {
     if (!(yield* files.exists(place))) return null
-    const { size, type } = yield* fs.stat(place).pipe(storageStep("stat", place))
-    if (type !== "File") {
-      return yield* refuse("file_exists", `${place} is no file (${type}): move it away.`)
-    }
+    const { size, type } = yield* fs.stat(place).pipe(
+      storageStep("stat", place),
+      Effect.catchIf(isMissing, () => refuse("file_exists", `${place} is a link that leads nowhere: remove it.`))
+    )
+    if (type !== "File") return yield* noFile(place, type)
     if (size > MAX_BYTES) return yield* tooLarge(place)
     return yield* fs.readFile(place).pipe(storageStep("read", place))
-  })
+  }, Effect.mapError(asRefused))
 
   const recordOf = Effect.fnUntraced(function* (file: string) {
     const place = path.join(records, `${file}${RECORD_END}`)
@@ -130,16 +131,16 @@ const make = Effect.gen(function* () {
     return null
   })
 
+  const unknown = (file: string) =>
+    Effect.flatMap(folder, (directory) =>
+      refuse("file_unknown", `There is no agent file ${file} in ${directory}: holdfast agent list names them.`)
+    )
+
   const lookAt = Effect.fnUntraced(function* (file: string) {
     const place = yield* placeOf(file)
     const bytes = yield* bytesOf(place)
     const record = yield* recordOf(file)
-    if (bytes === null && record === null) {
-      return yield* refuse(
-        "file_unknown",
-        `There is no agent file ${file} in ${yield* folder}: holdfast agent list names them.`
-      )
-    }
+    if (bytes === null && record === null) return yield* unknown(file)
     const sha256 = bytes === null ? null : yield* sha256Hex(bytes)
     const stored: StoredAgent = {
       file,
@@ -232,9 +233,12 @@ const make = Effect.gen(function* () {
 
   const remove = Effect.fn("AgentStore.remove")(
     function* (file: string) {
-      yield* look(file)
       const place = yield* placeOf(file)
-      if (yield* files.exists(place)) {
+      const isThere = yield* files.exists(place)
+      if (!isThere && (yield* recordOf(file)) === null) return yield* unknown(file)
+      if (isThere) {
+        const { type } = yield* fs.lstat(place).pipe(storageStep("stat", place))
+        if (type !== "File" && type !== "SymbolicLink") return yield* noFile(place, type)
         yield* files.remove(place)
         yield* files.syncDirectory(path.dirname(place))
       }
@@ -256,6 +260,9 @@ const conditionOf = (sha256: string | null, record: AgentRecord | null): AgentCo
 
 const refuse = (reason: AgentFileRefused["reason"], message: string) =>
   Effect.fail(new AgentFileRefused({ reason, message }))
+
+const noFile = (place: string, type: FileSystem.File.Type) =>
+  refuse("file_exists", `${place} is no file (${type}): move it away.`)
 
 const tooLarge = (file: string) =>
   refuse("too_large", `${file} is longer than ${MAX_BYTES >> 20} MiB, which no agent file may be: make it smaller.`)

@@ -29,7 +29,7 @@ const LOOKS = 3
 /** So long, ms, looks wait in all for a file that loads: the others are there meanwhile. A retry is waited for less. */
 const PATIENCE_MS = 5_000
 const RETRY_PATIENCE_MS = 1_000
-/** What an agent adds to the prompt must come at once. */
+/** What an agent adds to the prompt must come at once; and so long it may be busy with what others have asked. */
 const CONTEXT_MS = 5_000
 /** What all arguments of a call may have as JSON, in characters. */
 const MAX_ARGUMENTS = 1_048_576
@@ -59,6 +59,12 @@ const TOO_SLOW: HostAnswer<string> = {
   ok: false,
   failure: "deadline",
   message: `its system_context took longer than ${CONTEXT_MS / 1_000} s: it is not asked again until its file changes`
+}
+
+const BUSY: HostAnswer<string> = {
+  ok: false,
+  failure: "deadline",
+  message: `its process is busy with a call, and could not be asked for its system_context within ${CONTEXT_MS / 1_000} s: this request goes without it`
 }
 
 const STILL_LOADING: Described = {
@@ -164,28 +170,29 @@ const make = Effect.fnUntraced(function* (folder: string, { agree, mend, retain 
     return seen(said, quarantined).roster
   })
 
+  const contextOf = Effect.fnUntraced(function* ({ agent, file, tool }: CallableAgent, context: CallContext) {
+    const begun = yield* Deferred.make<void>()
+    const overdue = Effect.gen(function* (): Effect.fn.Return<HostAnswer<string>> {
+      const isBegun = yield* Effect.timeoutOption(Deferred.await(begun), CONTEXT_MS)
+      if (Option.isNone(isBegun)) return BUSY
+      yield* Effect.sleep(CONTEXT_MS)
+      mute.set(speakerOf(file, agent), keyOf(file))
+      return TOO_SLOW
+    })
+    const answer = yield* Effect.raceFirst(hosts.ask(file, { do: "context", agent, context }, begun), overdue)
+    if (!answer.ok) {
+      yield* Effect.logWarning("agent_context_failed").pipe(
+        Effect.annotateLogs({ agent: tool.name, reason: answer.message })
+      )
+    }
+    return answer
+  })
+
   const systemContexts = Effect.fn("Agents.systemContexts")(function* (context: CallContext) {
     const { callable } = yield* look(LOOKS)
     const answers = yield* Effect.forEach(
       callable.filter(({ agent, file, speaks }) => speaks && !mute.has(speakerOf(file, agent))),
-      ({ agent, file, tool }) =>
-        hosts.ask(file, { do: "context", agent, context }).pipe(
-          Effect.timeoutOrElse({
-            duration: CONTEXT_MS,
-            orElse: () =>
-              Effect.sync((): HostAnswer<string> => {
-                mute.set(speakerOf(file, agent), keyOf(file))
-                return TOO_SLOW
-              })
-          }),
-          Effect.tap((answer) =>
-            answer.ok
-              ? Effect.void
-              : Effect.logWarning("agent_context_failed").pipe(
-                  Effect.annotateLogs({ agent: tool.name, reason: answer.message })
-                )
-          )
-        ),
+      (one) => contextOf(one, context),
       { concurrency: "unbounded" }
     )
     return answers.flatMap((answer) => (answer.ok && answer.value.trim() !== "" ? [answer.value] : []))

@@ -7,7 +7,7 @@ export const accountHealth = (account: AccountStatus, isNeeded: boolean, model: 
   isMissing: isNeeded && !(account.provider === "openai-compatible" || account.state === "ready"),
   shown: {
     model,
-    copilot: COPILOT[account.state] ?? (account.provider === "openai-compatible" ? null : "pending"),
+    copilot: account.provider === "openai-compatible" ? null : (COPILOT[account.state] ?? "pending"),
     copilot_username: account.username
   }
 })

@@ -1,6 +1,7 @@
 /** `holdfast agent remove`. */
 import { Effect, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import type { AgentFileRefused } from "../agents/index.ts"
 import { agentStore, loadAgents } from "./AgentServices.ts"
 import { confirm } from "./Confirm.ts"
 import { plain, print } from "./Output.ts"
@@ -17,7 +18,11 @@ export const removeCommand = Command.make(
     const { AgentStore } = yield* loadAgents
     const store = yield* AgentStore
     const folder = yield* store.folder
-    const { condition } = yield* store.look(file)
+    const condition = yield* store.look(file).pipe(
+      Effect.map((stored) => stored.condition),
+      // What cannot be read can be removed.
+      Effect.catchIf(isUnreadable, () => Effect.succeed("local"))
+    )
     const lost = condition === "local" || condition === "modified" ? ", which is nowhere else as it is" : ""
     yield* confirm(`Remove ${path.join(folder, file)}${lost}?`, { yes })
     yield* store.remove(file)
@@ -27,3 +32,5 @@ export const removeCommand = Command.make(
   Command.withDescription("Remove an agent file, its packages, and what was recorded of it. What it kept stays."),
   Command.withExamples([{ command: "holdfast agent remove weather_agent.py" }])
 )
+
+const isUnreadable = ({ reason }: AgentFileRefused): boolean => reason === "file_exists" || reason === "storage_failed"

@@ -33,13 +33,13 @@ export const agentPackages = Layer.unwrap(Effect.map(loadAgents, ({ AgentPackage
   Layer.provideMerge(agentStore)
 )
 
-/** The same code as in the daemon, with processes that end with the command. */
+/** The agents of the daemon, with its folder and its limits, and processes that end with the command. */
 export const agentsHere = Layer.unwrap(
   Effect.promise(() =>
     Promise.all([import("../agents/index.ts"), import("../statechart/index.ts"), import("../../machines/index.ts")])
   ).pipe(
-    Effect.map(([{ agentsLayer }, { Journal, Switchboard, Uptime }, { wiring }]) =>
-      agentsLayer().pipe(
+    Effect.map(([{ daemonAgentsLayer }, { Journal, Switchboard, Uptime }, { wiring }]) =>
+      daemonAgentsLayer.pipe(
         Layer.provide(Layer.mergeAll(Journal.layer, Switchboard.layer(wiring), Uptime.layer, coreLock))
       )
     )

@@ -189,6 +189,20 @@ describe("the store", () => {
     )
   )
 
+  it.live("lists what can be read beside a link that leads nowhere, and removes that", () =>
+    stored((store, home) =>
+      Effect.gen(function* () {
+        yield* store.write({ file: "good_agent.py", bytes: bytes("one"), origin, replaces: null })
+        symlinkSync(join(home, "none"), join(home, "agents", "lost_agent.py"))
+        expect((yield* store.list).map(({ file }) => file)).toEqual(["good_agent.py"])
+        const { message } = yield* Effect.flip(store.look("lost_agent.py"))
+        expect(message).toMatch(/lost_agent\.py is a link that leads nowhere: remove it\.$/)
+        yield* store.remove("lost_agent.py")
+        expect(readdirSync(join(home, "agents"))).toEqual(["good_agent.py"])
+      })
+    )
+  )
+
   it.live("removes a link and not what it leads to, and the file's packages and record with it", () =>
     stored((store, home) =>
       Effect.gen(function* () {

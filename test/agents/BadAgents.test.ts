@@ -1,3 +1,5 @@
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { CallFailure } from "../../src/domain/index.ts"
@@ -381,6 +383,24 @@ describe("nobody waits for long", () => {
         // Asked again it would run.
         expect(processes()).toHaveLength(1)
         expect(yield* call("Mute")).toEqual({ ok: true, output: "called" })
+      })
+    )
+  )
+
+  it.live("for a system_context behind a long call: it speaks again as soon as that is over", () =>
+    staged({}, ({ call, contexts, home, write }) =>
+      Effect.gen(function* () {
+        const until = join(home, "over")
+        const begun = join(home, "begun")
+        const waiting = `import os, time\nopen("${begun}", "w").close()\nwhile not os.path.exists("${until}"):\n    time.sleep(0.02)\nreturn "over"`
+        write("a_agent.py", python("Busy", waiting) + "\n    def system_context(self):\n        return 'I speak.'\n")
+        expect(yield* contexts).toEqual(["I speak."])
+        const calling = yield* Effect.forkChild(call("Busy"))
+        while (!existsSync(begun)) yield* Effect.sleep(20)
+        expect(yield* contexts).toEqual([])
+        writeFileSync(until, "")
+        expect(yield* Fiber.join(calling)).toEqual({ ok: true, output: "over" })
+        expect(yield* contexts).toEqual(["I speak."])
       })
     )
   )

@@ -47,6 +47,32 @@ describe("agent new", () => {
 })
 
 describe("agent list, verify and remove", () => {
+  it.live("look where the daemon looks, with its limits", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const config = { agents_path: desk.path("elsewhere"), call_timeout_seconds: 1 }
+        const document = { version: 2, plugins: [{ name: "@holdfast/agents", config }] }
+        yield* desk.write("home/config.json", JSON.stringify(document))
+        put(desk, "other_agent.py", two)
+        expect(yield* desk.run(["agent", "new", "weather"])).toMatchObject({ code: 0 })
+        yield* desk.write("elsewhere/bad_agent.py", "def broken(:")
+        yield* desk.write("elsewhere/never_agent.py", python("Never", "while True: pass"))
+        const verified = yield* desk.run(["agent", "verify"])
+        expect(verified.code).toBe(1)
+        expect(verified.out.split("\n")).toEqual([
+          expect.stringMatching(/^bad_agent\.py: quarantined: .*SyntaxError/),
+          "never_agent.py: put there by hand, Never",
+          "weather_agent.py: put there by hand, weather"
+        ])
+        expect(yield* desk.run(["agent", "test", "weather_agent.py", '{"text":"a b"}'])).toMatchObject({ code: 0 })
+        expect(yield* desk.run(["agent", "test", "never_agent.py", "{}"])).toMatchObject({
+          code: 1,
+          err: expect.stringMatching(/longer than 1 s/)
+        })
+      })
+    )
+  )
+
   it.live("name what is quarantined, modified or missing beside what is well", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
