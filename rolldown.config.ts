@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { defineConfig, type Plugin, type RolldownOptions } from "rolldown"
+import { isolatedDeclarationSync } from "rolldown/experimental"
 import { openApiOf } from "./src/domain/DaemonApi.ts"
 import { apiDocs } from "./src/web/ApiDocs.ts"
 
@@ -100,6 +101,20 @@ const adapterPackage: Plugin = {
   }
 }
 
+// The types of `holdfast/handler`, which no user's compiler should look for in packages that he does not have: what this
+// one file says without any other.
+const handlerTypes: Plugin = {
+  name: "handler-types",
+  generateBundle() {
+    const file = "src/handler/AgentServer.ts"
+    const { code, errors } = isolatedDeclarationSync(file, readFileSync(file, "utf8"))
+    const problems = errors.map(({ message }) => message)
+    if (/^import /m.test(code)) problems.push("its exports name types of other files")
+    if (problems.length > 0) this.error(`${file} has no declarations of its own: ${problems.join("; ")}`)
+    this.emitFile({ type: "asset", fileName: "handler.d.ts", source: code })
+  }
+}
+
 // What few daemons need, each with what it alone needs of its dependencies: src/telemetry/Otlp.ts; the core lock; what
 // fetches, reads and hashes plugins; agents and chat, and runs, all but their
 // routes and what their tails tell the metrics; and their backend for Kubernetes, whose client is large and stays a package.
@@ -176,7 +191,7 @@ export default defineConfig([
   {
     ...common,
     input: { handler: "src/handler/index.ts" },
-    plugins: [lazyBuiltins, noWebSockets],
+    plugins: [lazyBuiltins, noWebSockets, handlerTypes],
     output: { ...output, entryFileNames: "[name].js", codeSplitting: false }
   },
   // One file, for the host reloads an adapter by reading its entry again; nothing in it waits while it is loaded.

@@ -19,13 +19,6 @@ export interface HandlerOptions<E> {
   readonly token: Redacted.Redacted<string> | null
 }
 
-/** Answers requests; an aborted one ends what it began. */
-export interface AgentHandler {
-  readonly handler: (request: Request) => Promise<Response>
-  /** Ends the services. */
-  readonly dispose: () => Promise<void>
-}
-
 class App extends Context.Service<
   App,
   {
@@ -37,7 +30,7 @@ class App extends Context.Service<
   }
 >()("holdfast/agents/ChatHandler/App") {}
 
-export const agentHandler = <E>({ models, services, token }: HandlerOptions<E>): AgentHandler => {
+export const agentHandler = <E>({ models, services, token }: HandlerOptions<E>) => {
   const app = Layer.effect(
     App,
     Effect.gen(function* () {

@@ -17,7 +17,7 @@ export { type AgentCondition, AgentFileRefused, AgentStore, type StoredAgent } f
 export { agentTemplate, TEMPLATE_LANGUAGES, type TemplateLanguage } from "./AgentTemplates.ts"
 export { Chat, type ChatListener, type ChatOutcome, type ChatReply, type ToldCall } from "./Chat.ts"
 export { chatLayer } from "./ChatTurn.ts"
-export { agentHandler, type AgentHandler, type HandlerOptions } from "./ChatHandler.ts"
+export { agentHandler, type HandlerOptions } from "./ChatHandler.ts"
 export { accountHealth } from "./ChatHealth.ts"
 export { chatModels, type ChatModels } from "./ChatModels.ts"
 export { type ChatRouteOptions, chatRoutes, type HostHealth, isOpenToAll } from "./ChatRoutes.ts"

@@ -8,7 +8,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { wiring } from "../../machines/index.ts"
-import { agentHandler, type AgentHandler, agentsLayer, chatLayer, ModelClient } from "../agents/index.ts"
+import { agentHandler, agentsLayer, chatLayer, ModelClient } from "../agents/index.ts"
 import { Home, Version } from "../domain/index.ts"
 import { keyAccountLayer } from "../login/index.ts"
 import { Journal, Switchboard, Uptime } from "../statechart/index.ts"
@@ -25,6 +25,13 @@ export interface AgentServerOptions {
   readonly token: string | null
   /** What agents keep, and `soul.md`; default: `HOLDFAST_HOME`, else `~/.holdfast`. */
   readonly home?: string
+}
+
+/** Answers requests; an aborted one ends what it began. */
+export interface AgentHandler {
+  readonly handler: (request: Request) => Promise<Response>
+  /** Ends the services. */
+  readonly dispose: () => Promise<void>
 }
 
 /**

@@ -3,7 +3,6 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, Path, Redacted, type Scope } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import {
-  type AgentHandler,
   agentHandler,
   Chat,
   chatLayer,
@@ -60,7 +59,7 @@ export interface ChatDesk {
   /** The routes behind a daemon's doors on a real port. */
   readonly port: number
   /** The same routes as a fetch handler. */
-  readonly fetchHandler: AgentHandler
+  readonly fetchHandler: ReturnType<typeof agentHandler>
 }
 
 export const TOKEN = "token-of-this-api"
