@@ -49,7 +49,7 @@ export const judged = (
 
 /** The agent, or what is wrong with it. */
 const judgedAgent = (file: AgentFile, said: DescribedAgent): CallableAgent | string => {
-  if ("broken" in said) return `it cannot be made: ${said.broken}`
+  if ("broken" in said) return said.broken
   const { context, description, name, parameters } = said
   if (!isName(name)) return "its name must be 1 to 64 letters, digits, _ or -"
   if (typeof description !== "string" || description.trim() === "")

@@ -36,7 +36,7 @@ export type HostOrder = (HostRequest & { readonly call: number }) | { readonly d
 export const DescribedAgent = Schema.Union([
   Schema.Struct({
     class: Schema.NullOr(Schema.String),
-    /** Why it cannot be made. */
+    /** Why it cannot be used. */
     broken: Schema.String
   }),
   Schema.Struct({

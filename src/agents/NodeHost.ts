@@ -55,6 +55,17 @@ const words = (error) => {
 
 const isCurrent = () => createHash("sha256").update(readFileSync(file)).digest("hex") === setup.hash
 
+const unfit = (told) => {
+  for (const [part, value] of Object.entries(told)) {
+    try {
+      JSON.stringify(value)
+    } catch (error) {
+      return "its " + part + " cannot be told as JSON: " + words(error).replace(/\s+/g, " ")
+    }
+  }
+  return null
+}
+
 let agent
 
 const load = async () => {
@@ -67,18 +78,35 @@ const load = async () => {
     return { failed: "failed", message: "its default export is no object with a perform function" }
   }
   const { description, name, parameters, systemContext } = agent
-  return { loaded: [{ class: null, name, description, parameters, context: typeof systemContext === "function" }] }
+  const told = { name, description, parameters }
+  const broken = unfit(told)
+  const context = typeof systemContext === "function"
+  return { loaded: [{ class: null, ...(broken === null ? { ...told, context } : { broken }) }] }
 }
 
-const perform = async (job) => {
-  const result = await (job.do === "perform" ? agent.perform(job.args, job.context) : agent.systemContext(job.context))
+const perform = (job) => (job.do === "perform" ? agent.perform(job.args, job.context) : agent.systemContext(job.context))
+
+const kindOf = (value) => Object.prototype.toString.call(value).slice("[object ".length, -1).slice(0, 100)
+
+// Null for what JSON has no word for, or only an empty one: a function; a Map, a Response, a generator.
+const textOf = (result) => {
   if (result === undefined || result === null) return ""
-  return typeof result === "string" ? result : JSON.stringify(result)
+  if (typeof result === "string") return result
+  const text = JSON.stringify(result)
+  return text === undefined || (text === "{}" && kindOf(result) !== "Object") ? null : text
 }
 
 const answer = async (job) => {
   try {
-    const output = await perform(job)
+    const result = await perform(job)
+    if (result instanceof Error) throw result
+    const output = textOf(result)
+    if (output === null) {
+      const kind = kindOf(result)
+      const what = kind.endsWith("Generator") ? "a generator" : "what JSON cannot hold (" + kind + ")"
+      const asked = job.do === "perform" ? "perform" : "systemContext"
+      return { failure: "failed", message: asked + " gave " + what + ": return a text instead" }
+    }
     if (output.length > setup.output) {
       return { failure: "output", message: "it answered more than " + setup.output + " characters" }
     }

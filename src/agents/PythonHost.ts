@@ -73,6 +73,14 @@ def host():
             except (AttributeError, OSError, ValueError):
                 pass # The agent has closed or replaced it.
 
+    def unfit(told):
+        for part, value in told.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except Exception as error:
+                return "its %s cannot be told as JSON: %s" % (part, " ".join(words(error).split()))
+        return None
+
     agents = {}
 
     def load():
@@ -95,12 +103,12 @@ def host():
                 agent = agents[found.__name__] = found()
                 metadata = agent.metadata
                 speaks = getattr(type(agent), "system_context", None) not in (None, BasicAgent.system_context)
-                told = {"class": found.__name__, "name": agent.name, "description": metadata.get("description"),
-                    "parameters": metadata.get("parameters", {"type": "object", "properties": {}}), "context": speaks}
-                json.dumps(told)
-                described.append(told)
+                told = {"name": agent.name, "description": metadata.get("description"),
+                    "parameters": metadata.get("parameters", {"type": "object", "properties": {}})}
+                broken = unfit(told)
+                described.append({"class": found.__name__, **({"broken": broken} if broken else {**told, "context": speaks})})
             except BaseException as error:
-                described.append({"class": found.__name__, "broken": words(error)})
+                described.append({"class": found.__name__, "broken": "it cannot be made: " + words(error)})
         if not described:
             return {"failed": "failed", "message": "there is no class with a perform method in it"}
         return {"loaded": described}
@@ -111,15 +119,22 @@ def host():
     def perform(job):
         agent = agents[job["agent"]]
         result = agent.perform(**job["args"]) if job["do"] == "perform" else agent.system_context()
-        if inspect.isawaitable(result):
-            result = asyncio.run(settled(result))
+        return asyncio.run(settled(result)) if inspect.isawaitable(result) else result
+
+    def text_of(result):
         if result is None:
             return ""
+        if isinstance(result, (bytes, bytearray)):
+            return result.decode("utf-8", "replace")
         return result if isinstance(result, str) else json.dumps(result, default=str, ensure_ascii=False)
 
     def answer(job):
         try:
-            output = perform(job)
+            result = perform(job)
+            if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                asked = "perform" if job["do"] == "perform" else "system_context"
+                return {"failure": "failed", "message": asked + " gave a generator: return a text instead"}
+            output = text_of(result)
             if len(output) > setup["output"]:
                 return {"failure": "output", "message": "it answered more than %d characters" % setup["output"]}
             return {"output": output}
