@@ -413,11 +413,11 @@ describe("the exported fetch handler and the daemon", () => {
         body: daemon.body
       })
     }
-    const { agents, model, quarantined, status, version } = (await machine.ask("GET", "/health")).json
+    const { agents, copilot, model, quarantined, status, version } = (await machine.ask("GET", "/health")).json
     const health = await server.handler(
       new Request("https://agents.example/health", { headers: { authorization: `Bearer ${token}` } })
     )
-    expect(await health.json()).toMatchObject({ agents, model, quarantined, status, version })
+    expect(await health.json()).toMatchObject({ agents, copilot, model, quarantined, status, version })
     const nobody = await server.handler(new Request("https://agents.example/agents"))
     expect(nobody.status).toBe(401)
     expect(existsSync(join(home, "state", "agent-data"))).toBe(true)
