@@ -2,6 +2,7 @@
 import {
   CENTRAL_PLUGIN,
   type ConfigDocument,
+  formatProblem,
   type KnownPlugin,
   type PluginEntry,
   pointerOf,
@@ -146,7 +147,8 @@ const findInvalid = (
     const entries = offered.filter(({ pointer }) => !invalid.has(pointer))
     const problems = new Map<string, string>()
     for (const { message, pointer } of newProblems(combine(base, entries)).toReversed()) {
-      problems.set(entryOf(pointer), message)
+      const entry = entryOf(pointer)
+      problems.set(entry, formatProblem({ pointer: pointer.slice(entry.length), message }))
     }
     let index = base.plugins?.length ?? 0
     const found = entries.flatMap((entry) => {

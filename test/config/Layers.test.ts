@@ -81,8 +81,9 @@ describe("the layers of a configuration", () => {
       "/sinks/w",
       "/sinks/u"
     ])
-    expect(dropped[0]?.reason).toMatch(/not installed on this machine/)
-    expect(dropped[2]?.reason).toBe("is required")
+    expect(dropped[0]?.reason).toMatch(/^\/name: `gone` is not installed on this machine/)
+    expect(dropped[2]?.reason).toBe("/config/path: is required")
+    expect(dropped[3]?.reason).toMatch(/^has a `writer`/)
   })
 
   it("lose with a user's plugin the sinks that need it", () => {
@@ -91,7 +92,7 @@ describe("the layers of a configuration", () => {
     })
     expect(merge(null, local).document).toEqual({ version: 2 })
     expect(merge(null, local).dropped).toEqual([
-      { entry: "/plugins/0", reason: "must be of type string, not number" },
+      { entry: "/plugins/0", reason: "/config/to: must be of type string, not number" },
       { entry: "/sinks/a", reason: expect.stringContaining("not listed under `plugins`") }
     ])
   })
