@@ -80,6 +80,7 @@ const STATUS: Readonly<Record<AgentFileRefused["reason"], number>> = {
   too_large: 413,
   hash_mismatch: 422,
   file_exists: 409,
+  not_a_file: 409,
   file_unknown: 404,
   storage_failed: 503
 }

@@ -18,8 +18,10 @@ export const AGENT_FILE_FAILURES = [
   "too_large",
   /** Its bytes are not those that were announced. */
   "hash_mismatch",
-  /** Something else has the name. */
+  /** A file with another content has the name. */
   "file_exists",
+  /** What has the name is no file: a directory, a pipe, a link that leads nowhere. */
+  "not_a_file",
   "file_unknown",
   "storage_failed"
 ] as const
@@ -112,7 +114,7 @@ const make = Effect.gen(function* () {
     if (!(yield* files.exists(place))) return null
     const { size, type } = yield* fs.stat(place).pipe(
       storageStep("stat", place),
-      Effect.catchIf(isMissing, () => refuse("file_exists", `${place} is a link that leads nowhere: remove it.`))
+      Effect.catchIf(isMissing, () => refuse("not_a_file", `${place} is a link that leads nowhere: remove it.`))
     )
     if (type !== "File") return yield* noFile(place, type)
     if (size > MAX_BYTES) return yield* tooLarge(place)
@@ -262,7 +264,7 @@ const refuse = (reason: AgentFileRefused["reason"], message: string) =>
   Effect.fail(new AgentFileRefused({ reason, message }))
 
 const noFile = (place: string, type: FileSystem.File.Type) =>
-  refuse("file_exists", `${place} is no file (${type}): move it away.`)
+  refuse("not_a_file", `${place} is no file (${type}): move it away.`)
 
 const tooLarge = (file: string) =>
   refuse("too_large", `${file} is longer than ${MAX_BYTES >> 20} MiB, which no agent file may be: make it smaller.`)

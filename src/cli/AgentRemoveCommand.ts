@@ -33,4 +33,4 @@ export const removeCommand = Command.make(
   Command.withExamples([{ command: "holdfast agent remove weather_agent.py" }])
 )
 
-const isUnreadable = ({ reason }: AgentFileRefused): boolean => reason === "file_exists" || reason === "storage_failed"
+const isUnreadable = ({ reason }: AgentFileRefused): boolean => reason === "not_a_file" || reason === "storage_failed"

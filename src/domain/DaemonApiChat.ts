@@ -31,6 +31,7 @@ const AgentFileView = {
   installed_at: Schema.NullOr(Schema.String)
 }
 const noFile = failed(404, "`file_unknown`")
+const notAFile = failed(409, "`not_a_file`: a directory, a pipe or a link that leads nowhere has the name.")
 
 const badField = failed(400, "`invalid_request`: the detail begins with the exact field.")
 const unavailable = failed(503, "`provider_unavailable`: the account cannot be asked.")
@@ -66,7 +67,7 @@ export const chatApi = HttpApiGroup.make("chat")
     HttpApiEndpoint.get("agentFile", "/agents/:file", {
       params: { file: Schema.String },
       success: Schema.Struct({ ...AgentFileView, content: Schema.NullOr(Schema.String) }),
-      error: [noFile, failed(422, "`name_invalid`")]
+      error: [noFile, notAFile, failed(422, "`name_invalid`")]
     }).annotateMerge(words("An agent file", "With its text; `content` is null where it is no UTF-8.")),
     HttpApiEndpoint.post("installPackages", "/agents/:file/packages", {
       params: { file: Schema.String },
@@ -85,7 +86,7 @@ export const chatApi = HttpApiGroup.make("chat")
       success: Schema.Struct(AgentFileView).pipe(HttpApiSchema.status(201)),
       error: [
         tokenOnly,
-        failed(409, "`file_exists`"),
+        failed(409, "`file_exists` or `not_a_file`."),
         failed(413, "`too_large`"),
         failed(422, "`hash_mismatch` or `name_invalid`.")
       ]
@@ -93,7 +94,7 @@ export const chatApi = HttpApiGroup.make("chat")
     HttpApiEndpoint.delete("removeAgent", "/agents/:file", {
       params: { file: Schema.String },
       success: Schema.Struct({ file: Schema.String, removed: Schema.Literal(true) }),
-      error: [tokenOnly, noFile, failed(422, "`name_invalid`")]
+      error: [tokenOnly, noFile, notAFile, failed(422, "`name_invalid`")]
     }).annotateMerge(words("Remove an agent file", "With its packages and what was recorded of it."))
   )
   .middleware(Token)

@@ -93,7 +93,7 @@ export class Models extends Context.Service<
         if (!names.includes(model)) {
           const meant = nearest(model, names)
           return yield* new UnknownModel({
-            message: `The provider offers no model of that name${meant === undefined ? "" : `: did you mean \`${meant}\`?`} GET /models lists them.`
+            message: `The provider offers no model of that name${meant === undefined ? "." : `: did you mean \`${meant}\`?`} GET /models lists them.`
           })
         }
         const text = yield* Schema.encodeEffect(Picked)({ version: 1, model }).pipe(Effect.orDie)

@@ -181,8 +181,8 @@ describe("the store", () => {
         mkdirSync(join(home, "agents", "a_agent.py"), { recursive: true })
         writeFileSync(join(home, "agents", "a_agent.py", "precious"), "")
         const write = store.write({ file: "a_agent.py", bytes: bytes("one"), origin, replaces: "any" })
-        expect(yield* reasonOf(write)).toBe("file_exists")
-        expect(yield* reasonOf(store.remove("a_agent.py"))).toBe("file_exists")
+        expect(yield* reasonOf(write)).toBe("not_a_file")
+        expect(yield* reasonOf(store.remove("a_agent.py"))).toBe("not_a_file")
         assert.isTrue(existsSync(join(home, "agents", "a_agent.py", "precious")))
         expect(yield* store.list).toEqual([])
       })
@@ -312,7 +312,7 @@ describe("the routes of agent files", () => {
       expect((await ask("POST", "/agents/import", import_("a_agent.py", "one")))[0]).toBe(201)
       expect(await ask("POST", "/agents/import", import_("a_agent.py", "two"))).toMatchObject([
         409,
-        { error: "file_exists" }
+        { error: "file_exists", detail: expect.stringContaining('To have it replaced: "replace": true.') }
       ])
       expect(readFileSync(join(home, "agents", "a_agent.py"), "utf8")).toBe("one")
       expect((await ask("POST", "/agents/import", import_("a_agent.py", "two", { replace: true })))[0]).toBe(201)
@@ -323,6 +323,19 @@ describe("the routes of agent files", () => {
       }
       expect((await ask("POST", "/agents/import", { file: "b_agent.py" }))[0]).toBe(422)
       expect(readdirSync(join(home, "agents"))).toEqual(["a_agent.py"])
+    })
+  )
+
+  it.live("leave alone what is no file, and advise nothing that would not help", () =>
+    answering(async (ask, home) => {
+      const place = join(home, "agents", "dir_agent.py")
+      mkdirSync(place, { recursive: true })
+      const refused = [409, { error: "not_a_file", detail: `${place} is no file (Directory): move it away.` }]
+      for (const method of ["GET", "DELETE"]) expect(await ask(method, "/agents/dir_agent.py")).toEqual(refused)
+      for (const replace of [true, false]) {
+        expect(await ask("POST", "/agents/import", import_("dir_agent.py", "one", { replace }))).toEqual(refused)
+      }
+      expect(statSync(place).isDirectory()).toBe(true)
     })
   )
 

@@ -117,6 +117,7 @@ describe("a device-code login", { timeout: 60_000 }, () => {
         headers: { "content-type": "application/json" }
       })
     expect(await pick("gpt-stand-on")).toMatchObject({ status: 422, json: { error: "unknown_model" } })
+    expect((await pick("zzz")).json["detail"]).toMatch(/of that name\. GET \/models lists them\.$/)
     expect((await pick("gpt-stand-in")).json).toEqual({ model: "gpt-stand-in" })
     await machine.kill()
     expect((await machine.ask("GET", "/models")).json).toMatchObject({ model: "gpt-stand-in" })
