@@ -1,5 +1,5 @@
 /** `holdfast agent update`. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { AgentRecord, StoredAgent } from "../agents/index.ts"
 import { carryOut, type Change, changesOf } from "./AgentChange.ts"
@@ -25,9 +25,17 @@ export const updateCommand = Command.make(
       const records = yield* options.all ? allRecords : Effect.forEach(options.files, recordOf)
       const changes: Array<Change> = []
       const gone: Array<string> = []
+      const unfetched: Array<string> = []
       for (const group of bySource(records)) {
         const { ref, source } = group[0]
-        const { files, origin } = yield* fetchAgents(source, ref)
+        const fetched = yield* Effect.result(fetchAgents(source, ref))
+        if (Result.isFailure(fetched)) {
+          const names = group.map(({ file }) => file)
+          unfetched.push(...names)
+          yield* note(unfetchedText(names, fetched.failure.message))
+          continue
+        }
+        const { files, origin } = fetched.success
         const wanted = files.filter(({ file }) => group.some((record) => record.file === file))
         changes.push(...(yield* changesOf({ origin, files: wanted })))
         gone.push(...group.flatMap(({ file }) => (wanted.some((one) => one.file === file) ? [] : [file])))
@@ -44,7 +52,9 @@ export const updateCommand = Command.make(
           `${plain(file)} is gone from its source, and stays as it is. To remove it: holdfast agent remove ${plain(file)}`
         )
       }
-      if (gone.length > 0) return yield* new Unsuccessful({ message: `${gone.length} gone` })
+      if (gone.length + unfetched.length > 0) {
+        return yield* new Unsuccessful({ message: `${gone.length} gone, ${unfetched.length} not fetched` })
+      }
     },
     Effect.scoped,
     Effect.provide(Layer.merge(agentPackages, fetcher))
@@ -59,6 +69,15 @@ export const updateCommand = Command.make(
     { command: "holdfast agent update weather_agent.py --yes" }
   ])
 )
+
+/** One source that is gone or away keeps no other from being asked. */
+const unfetchedText = (files: ReadonlyArray<string>, why: string): string => {
+  const names = files.map(plain)
+  return (
+    `${names.join(", ")} ${names.length === 1 ? "stays as it is" : "stay as they are"}: ${plain(why)} ` +
+    `If that source is gone for good, install from another one, or: holdfast agent remove ${names.length === 1 ? names[0] : "FILE"}`
+  )
+}
 
 const allRecords = Effect.gen(function* () {
   const { AgentStore } = yield* loadAgents

@@ -227,6 +227,28 @@ describe("agent install, from elsewhere", () => {
     )
   )
 
+  it.live("updates the others where one source is gone, which is named with its file: exit code 1", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        yield* desk.write("gone/one_agent.mjs", one)
+        yield* desk.write("kept/two_agent.py", two)
+        for (const file of ["gone/one_agent.mjs", "kept/two_agent.py"]) {
+          expect(yield* desk.run(["agent", "install", desk.path(file), "--yes"])).toMatchObject({ code: 0 })
+        }
+        rmSync(desk.path("gone"), { recursive: true })
+        yield* desk.write("kept/two_agent.py", `${two}\n`)
+        const said = yield* desk.run(["agent", "update", "--all", "--yes"])
+        expect(said).toMatchObject({ code: 1, out: expect.stringContaining("Done: the next request") })
+        expect(said.err).toMatch(
+          /^one_agent\.mjs stays as it is: There is no folder .*gone\/one_agent\.mjs: check the path/
+        )
+        expect(said.err).toMatch(/gone for good, install from another one, or: holdfast agent remove one_agent\.mjs$/)
+        expect(contentOf(desk, "one_agent.mjs")).toBe(one)
+        expect(contentOf(desk, "two_agent.py")).toBe(`${two}\n`)
+      })
+    )
+  )
+
   it.live("takes an archive whose one folder holds the agents", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
