@@ -119,7 +119,7 @@ const make = Effect.fnUntraced(function* (bounds: ModelBounds) {
     const outcome = yield* send(
       {
         method: "POST",
-        url: `${credential.baseUrl}/chat/completions`,
+        url: chatUrl(credential),
         headers: {
           ...credential.headers,
           "user-agent": agent,
@@ -297,10 +297,29 @@ const failureOf = (
       `The model provider does not let this account ask (${status})${said}. Check the account's plan and the rules of its organisation.`
     )
   }
-  if (model !== null && namesModel(status, words)) {
+  const isOfModel = namesModel(status, words)
+  if (model !== null && isOfModel) {
     return failed("model_unknown", `The model provider has no model ${model}${said}. GET /models lists those it has.`)
   }
+  if (!isOfModel && NOTHING_THERE.has(status)) {
+    return failed(
+      "model_refused",
+      `The model provider has nothing at ${withoutSecret(shownUrl(chatUrl(credential)), credential)} (${status})${said}. ` +
+        "Correct its address (`base_url`): most end in /v1."
+    )
+  }
   return failed("model_refused", `The model provider does not take the request (${status})${said}.`)
+}
+
+/** What servers answer for a path that they do not serve. */
+const NOTHING_THERE: ReadonlySet<number> = new Set([204, 404, 405])
+
+const chatUrl = ({ baseUrl }: ModelCredential): string => `${baseUrl}/chat/completions`
+
+/** Without whatever may be secret in it. */
+const shownUrl = (url: string): string => {
+  const parsed = URL.parse(url)
+  return parsed === null ? "its address" : shortened(`${parsed.origin}${parsed.pathname}`)
 }
 
 const namesModel = (status: number, { code, message, param }: ServerWords): boolean =>
@@ -313,8 +332,11 @@ const withoutSecret = (text: string, { authorization }: ModelCredential): string
 
 const quoted = (message: string): string => {
   const text = printable(message).replace(/[.\s]+$/, "")
-  return text === "" ? "" : `: ${text.length > MAX_QUOTE_CHARS ? `${text.slice(0, MAX_QUOTE_CHARS)}…` : text}`
+  return text === "" ? "" : `: ${shortened(text)}`
 }
+
+const shortened = (text: string): string =>
+  text.length > MAX_QUOTE_CHARS ? `${text.slice(0, MAX_QUOTE_CHARS)}…` : text
 
 /** In words for whoever chats; the log says what became of the connection. */
 const cutOff = (): ModelFailed =>

@@ -46,6 +46,8 @@ export interface DeskOptions {
   /** What it says once a credential was refused. */
   readonly afterRefusal?: NotSignedIn | NoModelAccess | ProviderUnavailable
   readonly soul?: string
+  /** What the provider's address has behind the host. */
+  readonly behind?: string
 }
 
 export interface ChatDesk {
@@ -128,7 +130,7 @@ export const atChatDesk = <A, E>(
         const failure = options.accountFailure ?? (refusals > 0 ? options.afterRefusal : undefined)
         return failure === undefined
           ? Effect.succeed({
-              baseUrl: model.url,
+              baseUrl: `${model.url}${options.behind ?? ""}`,
               authorization: Redacted.make(`Bearer secret-${refusals}`),
               headers: { "copilot-integration-id": "vscode-chat" }
             })

@@ -337,6 +337,36 @@ describe("a refusal", () => {
     })
   )
 
+  it.live.each<readonly [string, ModelStep]>([
+    ["404 of a path", { status: 404, whole: "404 page not found" }],
+    ["405", refuse(405, { message: "Method Not Allowed" })],
+    ["204", { status: 204 }]
+  ])("%s names the address, for it is wrong most often", ([, step]) =>
+    atChatDesk((desk) =>
+      Effect.gen(function* () {
+        const { result } = yield* asking(desk, [step])
+        const failure = Result.getOrThrow(Result.flip(result))
+        assert.deepInclude(failure, { code: "model_refused" })
+        assert.include(failure.message, `The model provider has nothing at ${desk.model.url}/chat/completions (`)
+        assert.match(failure.message, /Correct its address \(`base_url`\): most end in \/v1\.$/)
+      })
+    )
+  )
+
+  it.live("404 tells no secret of the address", () =>
+    Effect.gen(function* () {
+      const { failure } = yield* failing([], {}, { behind: "/of/secret-0?key=more" })
+      assert.match(failure.message, /nothing at http:\/\/127\.0\.0\.1:\d+\/of\/… \(404\)\. Correct/)
+    })
+  )
+
+  it.live("404 that speaks of a model says nothing of the address, whether one was named or not", () =>
+    Effect.gen(function* () {
+      const { failure } = yield* failing([refuse(404, { message: "No default model." })], { model: null })
+      assert.strictEqual(failure.message, "The model provider does not take the request (404): No default model.")
+    })
+  )
+
   it.live("that repeats the token does not make us repeat it", () =>
     Effect.gen(function* () {
       const { failure } = yield* failing([refuse(400, { message: "bad header: Bearer secret-0" })])
