@@ -164,6 +164,7 @@ const status = (snapshots: ReadonlyMap<MachineId, AnyMachineSnapshot>, config: E
     pull: context<ConfigPullContext>("configPull"),
     daemon: context<DaemonContext>("daemon"),
     login: { storageProblem: null },
+    provider: null,
     ingest: { storeProblem: null },
     states: Object.fromEntries([...snapshots].map(([id, { value }]) => [id, stateName(value)])),
     config,

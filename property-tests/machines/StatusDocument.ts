@@ -22,6 +22,7 @@ export const factsIn = (world: World): StatusFacts | null => {
     pull: contextIn<ConfigPullContext>(world, "configPull"),
     daemon: contextIn<DaemonContext>(world, "daemon"),
     login: { storageProblem: null },
+    provider: null,
     ingest: { storeProblem: null },
     states: Object.fromEntries(MACHINES.map((id) => [id, stateIn(world, id)])),
     config: {
@@ -36,6 +37,7 @@ export const factsIn = (world: World): StatusFacts | null => {
       losses: [],
       trees: {},
       dropped: [],
+      localPlugins: [],
       problem: null
     },
     view: {

@@ -2,7 +2,7 @@
 import { Effect, Layer, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
-import { checkShape, formatProblem, PinInstaller } from "../domain/index.ts"
+import { checkShape, formatProblem, PinInstaller, providerUrlProblems } from "../domain/index.ts"
 import { Uptime } from "../statechart/index.ts"
 import { Unsuccessful } from "./Failures.ts"
 import { homeLayer } from "./LocalServices.ts"
@@ -17,15 +17,17 @@ export const validateCommand = Command.make(
   },
   Effect.fnUntraced(function* ({ file, json }) {
     const bytes = yield* readInput(file, "The document")
-    const { problems, would_install } = yield* examine(bytes)
+    const { problems, warnings, would_install } = yield* examine(bytes)
     const valid = problems.length === 0
-    if (json) yield* printJson({ valid, problems, would_install })
+    if (json) yield* printJson({ valid, problems, warnings, would_install })
     else {
       for (const problem of problems) yield* print(plain(formatProblem(problem)))
+      for (const warning of warnings) yield* print(`warning: ${plain(formatProblem(warning))}`)
       for (const { name, version } of would_install) {
         yield* print(`would install: ${plain(name)}${version === undefined ? "" : ` ${plain(version)}`}`)
       }
-      if (valid) yield* print(`${plain(file)} is a document that this machine would apply.`)
+      const but = warnings.length === 0 ? "" : ", but no model could be asked with it"
+      if (valid) yield* print(`${plain(file)} is a document that this machine would apply${but}.`)
     }
     if (valid) return
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`
@@ -68,6 +70,10 @@ const examine = Effect.fnUntraced(function* (bytes: Uint8Array) {
     const would_install = Result.isSuccess(shape)
       ? (yield* (yield* PinInstaller).preview(shape.success)).wouldInstall
       : []
-    return { problems, would_install }
+    // A machine that applies it goes without a provider, and says so.
+    const warnings = (Result.isSuccess(shape) ? providerUrlProblems(shape.success) : []).filter(
+      ({ pointer }) => !problems.some((problem) => problem.pointer === pointer)
+    )
+    return { problems, warnings, would_install }
   }).pipe(Effect.provide(layer))
 })

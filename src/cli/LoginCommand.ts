@@ -172,6 +172,6 @@ const accountText = ({ problem, source, state, username }: LoginStatus["account"
     case "unproven":
       return `There is a token${from}; its first use will show whether it is good: holdfast login retry`
     case "signed_out":
-      return "Nobody is signed in: holdfast login"
+      return problem === null ? "Nobody is signed in: holdfast login" : `The model provider cannot be used${why}`
   }
 }

@@ -33,6 +33,7 @@ export const DEGRADING_KINDS: ReadonlySet<string> = new Set([
   "storage_impaired",
   "api_unavailable",
   "plugin_failed",
+  "provider_invalid",
   "rollback_no_target",
   "local_layer_unusable",
   "central_layer_unusable",

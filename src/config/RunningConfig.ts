@@ -27,6 +27,8 @@ export interface EffectiveConfig {
   readonly localUsed: boolean
   readonly localProblem: string | null
   readonly dropped: ReadonlyArray<DroppedEntry>
+  /** The plugins of the document whose entry is the user's own. */
+  readonly localPlugins: ReadonlyArray<string>
   /** Why the central layer could not be read although boot evaluation chose it. */
   readonly problem: string | null
   /** What this machine had, and neither the file nor its copy says any more. */
@@ -110,6 +112,8 @@ export class RunningConfig extends Context.Service<
           localUsed: localDocument !== null && !boot.bundledOnly,
           localProblem,
           dropped: merged.dropped,
+          // They come after those that central serves.
+          localPlugins: (merged.document.plugins ?? []).slice(central?.plugins?.length ?? 0).map(({ name }) => name),
           problem,
           losses: yield* lossesBeside(boot, Option.isSome(centralSink(merged.document)))
         }

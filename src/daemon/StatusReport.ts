@@ -3,6 +3,7 @@ import { DateTime, Effect } from "effect"
 import { Identity } from "../central/index.ts"
 import { RunningConfig } from "../config/index.ts"
 import { Home, PluginHost, Version } from "../domain/index.ts"
+import { ProviderSettings } from "../login/index.ts"
 import { Journal, Uptime } from "../statechart/index.ts"
 import { configView } from "./Control.ts"
 import { CoreLockWatch } from "./CoreLockWatch.ts"
@@ -27,6 +28,10 @@ export const currentStatus = Effect.fnUntraced(function* ({ apiUrl, startedAt }:
     pull: (yield* machines.pull.current).context,
     daemon: (yield* machines.daemon.current).context,
     login: (yield* machines.login.current).context,
+    provider: yield* Effect.match((yield* ProviderSettings).provider, {
+      onFailure: ({ message, setting }) => ({ message, setting }),
+      onSuccess: () => null
+    }),
     ingest: (yield* machines.ingest.current).context,
     states: Object.fromEntries(states.map(({ machine, state }) => [machine, state])),
     config,

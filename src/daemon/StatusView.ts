@@ -19,7 +19,7 @@ import {
   revisionDiagnostics,
   stagingDiagnostics
 } from "../config/index.ts"
-import { type Diagnostic, normaliseUrl, type PluginState, type Status } from "../domain/index.ts"
+import { AGENTS_PLUGIN, type Diagnostic, normaliseUrl, type PluginState, type Status } from "../domain/index.ts"
 import type { CoreLockSeen } from "./CoreLockWatch.ts"
 
 /** Everything that the status is made of, gathered at one moment. */
@@ -29,6 +29,8 @@ export interface StatusFacts {
   readonly pull: Pick<ConfigPullContext, "failures" | "problem" | "reportProblem">
   readonly daemon: Pick<DaemonContext, "apiProblem">
   readonly login: Pick<DeviceLoginContext, "storageProblem">
+  /** Why the model provider cannot be used, and what of the environment or of the plugin's settings names it. */
+  readonly provider: { readonly message: string; readonly setting: string } | null
   readonly ingest: Pick<IngestContext, "storeProblem">
   /** The current state of each machine, by id. */
   readonly states: Readonly<Record<string, string>>
@@ -109,6 +111,7 @@ const processDiagnostics = ({
   join,
   login,
   plugins,
+  provider,
   pull,
   states
 }: StatusFacts): ReadonlyArray<Diagnostic> => [
@@ -169,6 +172,15 @@ const processDiagnostics = ({
           "The login is used from memory meanwhile; a restart before it can be stored loses it."
         )
       ]),
+  ...(provider === null
+    ? []
+    : [
+        diagnostic(
+          "provider_invalid",
+          `the model provider cannot be used: ${provider.message}`,
+          providerRepair(provider.setting, config)
+        )
+      ]),
   ...(ingest.storeProblem === null
     ? []
     : [
@@ -198,6 +210,13 @@ const processDiagnostics = ({
       )
     )
 ]
+
+const providerRepair = (setting: string, { localPlugins }: EffectiveConfig): string => {
+  if (setting.startsWith("HOLDFAST_")) return `Correct ${setting} where the daemon is started, and start it again.`
+  return localPlugins.includes(AGENTS_PLUGIN)
+    ? `Correct ${setting} of ${AGENTS_PLUGIN} in config.json, then: holdfast daemon restart`
+    : `Correct ${setting} of ${AGENTS_PLUGIN} in the configuration that central serves to this machine.`
+}
 
 const layersOf = (config: EffectiveConfig, localPath: string): Status["config_layers"] => ({
   central:

@@ -90,20 +90,20 @@ export const isLoopbackHost = (host: string): boolean => {
   return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name)
 }
 
-/** Parses a base URL: http or https, a host, and neither credentials nor query nor fragment. */
-export const parseBaseUrl = (url: string): Result.Result<URL, CentralUrlInvalid> => {
+/** Why a URL is no base URL. */
+export type BaseUrlFault = "not_http" | "credentials" | "query"
+
+/** Reads a base URL, of whatever service: http or https, a host, and neither credentials nor query nor fragment. */
+export const readBaseUrl = (url: string): Result.Result<URL, BaseUrlFault> => {
   const parsed = Result.try(() => new URL(url))
-  if (Result.isFailure(parsed) || !/^https?:\/\//i.test(url)) {
-    return invalidUrl("is not an http or https URL: write it like https://central.example.com")
-  }
-  if (parsed.success.username !== "" || parsed.success.password !== "") {
-    return invalidUrl("holds a user name or password: leave them out, the policy token is the credential")
-  }
-  if (url.includes("?") || url.includes("#")) {
-    return invalidUrl("has a query or a fragment: a base URL is scheme, host and an optional path prefix")
-  }
-  return Result.succeed(parsed.success)
+  if (Result.isFailure(parsed) || !/^https?:\/\//i.test(url)) return Result.fail("not_http")
+  if (parsed.success.username !== "" || parsed.success.password !== "") return Result.fail("credentials")
+  return url.includes("?") || url.includes("#") ? Result.fail("query") : Result.succeed(parsed.success)
 }
+
+/** As {@link readBaseUrl}, of central. */
+export const parseBaseUrl = (url: string): Result.Result<URL, CentralUrlInvalid> =>
+  Result.orElse(readBaseUrl(url), (fault) => invalidUrl(FAULT_WORDS[fault]))
 
 /** As {@link parseBaseUrl}, and https unless the host is loopback or `allowInsecureHttp` is set. */
 export const checkCentralUrl = (
@@ -183,6 +183,12 @@ export const readJwt = (jwt: string): Result.Result<JwtClaims, JwtMalformed> => 
     ...(Predicate.isString(sub) && sub !== "" ? { sub } : {}),
     ...(Number.isFinite(exp) && Predicate.isNumber(exp) ? { exp } : {})
   })
+}
+
+const FAULT_WORDS: Readonly<Record<BaseUrlFault, string>> = {
+  not_http: "is not an http or https URL: write it like https://central.example.com",
+  credentials: "holds a user name or password: leave them out, the policy token is the credential",
+  query: "has a query or a fragment: a base URL is scheme, host and an optional path prefix"
 }
 
 const invalidUrl = (message: string): Result.Result<never, CentralUrlInvalid> =>

@@ -19,7 +19,7 @@ export const keyCredential = ({ apiKey, baseUrl }: KeyProvider): ModelCredential
 export const keyAccountLayer = (provider: KeyProvider) =>
   Layer.effect(
     ModelAccount,
-    Effect.map(checkedUrl("baseUrl", provider.baseUrl), (baseUrl) =>
+    Effect.map(checkedUrl("baseUrl", provider.baseUrl, "apiKey"), (baseUrl) =>
       ModelAccount.of({
         credential: Effect.succeed(keyCredential({ ...provider, baseUrl })),
         refused: Effect.void,

@@ -3,7 +3,7 @@
  *
  * @ref LLP 0015#readers [implements]: readers never ask the provider
  */
-import { Clock, Context, Effect, Layer, Option, Redacted } from "effect"
+import { Clock, Context, Effect, Layer, Option, Redacted, Result } from "effect"
 import type { SnapshotFrom } from "xstate"
 import { type DeviceLogin, isLive } from "../../machines/index.ts"
 import {
@@ -170,14 +170,14 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
   const accountStatus = Effect.gen(function* () {
     const snapshot = yield* Effect.flatMap(machine, (running) => running.current)
     const { account, problem, source } = snapshot.context
-    const provider = yield* Effect.option(settings.provider)
+    const provider = yield* Effect.result(settings.provider)
     const found: AccountStatus = {
       source,
       // Not from the source: that is `none` as well while nothing has been read.
-      provider: Option.isSome(provider) ? provider.value.kind : "github",
+      provider: Result.isSuccess(provider) ? provider.success.kind : "github",
       state: stateOf(snapshot),
       username: account?.name ?? null,
-      problem
+      problem: Result.isFailure(provider) ? provider.failure.message : problem
     }
     return found
   })

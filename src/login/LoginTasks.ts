@@ -27,7 +27,7 @@ export class LoginTasks extends Context.Service<LoginTasks, Handlers<typeof Devi
 
       const load = Effect.fn("Login.load")(function* (): Effect.fn.Return<LoadedLogin> {
         const provider = yield* Effect.result(settings.provider)
-        if (Result.isFailure(provider)) return { ...NOBODY, source: "login", problem: provider.failure.message }
+        if (Result.isFailure(provider)) return { ...NOBODY, source: "login" }
         if (provider.success.kind === "openai-compatible") return NOBODY
         const id = providerId(provider.success)
         const environment = yield* settings.environmentToken

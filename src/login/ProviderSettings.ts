@@ -4,7 +4,13 @@
  * @ref LLP 0015#provider [implements]: the environment wins over the document, and a token stays with its provider
  */
 import { Config, Context, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
-import { AGENTS_PLUGIN, ConfigControl, type ConfigDocument, isLoopbackHost, parseBaseUrl } from "../domain/index.ts"
+import {
+  AGENTS_PLUGIN,
+  ConfigControl,
+  type ConfigDocument,
+  isLoopbackHost,
+  providerUrlProblem
+} from "../domain/index.ts"
 
 const GITHUB_URL = "https://github.com"
 const GITHUB_API_URL = "https://api.github.com"
@@ -30,6 +36,8 @@ export type Provider = GithubProvider | OpenAiProvider
 
 /** What names the provider cannot be used. */
 export class ProviderInvalid extends Schema.TaggedError<ProviderInvalid>()("ProviderInvalid", {
+  /** What is to be corrected: a variable of the environment, or a setting of the plugin. */
+  setting: Schema.String,
   message: Schema.String
 }) {}
 
@@ -70,12 +78,13 @@ export class ProviderSettings extends Context.Service<
         const decoded = Schema.decodeUnknownResult(ProviderConfig)(entry?.config?.["provider"] ?? {})
         if (Result.isFailure(decoded)) {
           return yield* new ProviderInvalid({
+            setting: "provider",
             message: `the document's settings of ${AGENTS_PLUGIN} name a provider that cannot be understood: correct its \`provider\`.`
           })
         }
         const named = decoded.success
         if (named.kind === "openai-compatible") {
-          const baseUrl = yield* checkedUrl("base_url", named.base_url ?? "")
+          const baseUrl = yield* checkedUrl("provider.base_url", named.base_url ?? "", "api_key")
           return {
             kind: "openai-compatible" as const,
             baseUrl,
@@ -84,14 +93,14 @@ export class ProviderSettings extends Context.Service<
         }
         return {
           kind: "github" as const,
-          github: yield* checkedUrl(
-            "HOLDFAST_GITHUB_URL",
-            Option.getOrElse(github, () => named.github_url ?? GITHUB_URL)
-          ),
-          api: yield* checkedUrl(
-            "HOLDFAST_GITHUB_API_URL",
-            Option.getOrElse(api, () => named.github_api_url ?? GITHUB_API_URL)
-          ),
+          github: yield* Option.match(github, {
+            onNone: () => checkedUrl("provider.github_url", named.github_url ?? GITHUB_URL),
+            onSome: (url) => checkedUrl("HOLDFAST_GITHUB_URL", url)
+          }),
+          api: yield* Option.match(api, {
+            onNone: () => checkedUrl("provider.github_api_url", named.github_api_url ?? GITHUB_API_URL),
+            onSome: (url) => checkedUrl("HOLDFAST_GITHUB_API_URL", url)
+          }),
           clientId: Option.getOrElse(clientId, () => named.client_id ?? CLIENT_ID)
         }
       })
@@ -115,20 +124,16 @@ const agentsEntry = (document: ConfigDocument) => document.plugins?.find(({ name
 /** What a token belongs to: it is sent to these two addresses and to no other. */
 export const providerId = ({ api, github }: GithubProvider): string => `${github} ${api}`
 
-/** An address to which secrets may go: https, or http on this machine. Without slashes at its end. */
-export const checkedUrl = (what: string, url: string): Effect.Effect<string, ProviderInvalid> => {
-  const parsed = parseBaseUrl(url)
-  if (Result.isFailure(parsed)) {
-    return Effect.fail(new ProviderInvalid({ message: `${what} ${parsed.failure.message}` }))
-  }
-  const { hostname, protocol } = parsed.success
-  return protocol === "https:" || isLoopbackHost(hostname)
+/** An address to which secrets may go, without slashes at its end. `key`: the setting for a key. */
+export const checkedUrl = (
+  setting: string,
+  url: string,
+  key: string | null = null
+): Effect.Effect<string, ProviderInvalid> => {
+  const problem = providerUrlProblem(url, key)
+  return problem === null
     ? Effect.succeed(url.replace(/\/+$/, ""))
-    : Effect.fail(
-        new ProviderInvalid({
-          message: `${what} uses http to ${hostname}, so that tokens would cross the network in the clear: use https.`
-        })
-      )
+    : Effect.fail(new ProviderInvalid({ setting, message: `${setting} ${problem}.` }))
 }
 
 /** Whether a token may be sent there. */

@@ -44,7 +44,8 @@ const PROBLEMS = new Set([
   "poll_failing",
   "storage_failing",
   "storage_impaired",
-  "api_unavailable"
+  "api_unavailable",
+  "provider_invalid"
 ])
 
 /** What a status adds to the story. */

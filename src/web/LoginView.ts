@@ -155,6 +155,8 @@ const accountOf = (status: LoginStatus): View => {
 }
 
 const signedOutOf = (status: LoginStatus): View => {
+  const { problem } = status.account
+  if (problem !== null) return view("failing", "bad", "The model provider cannot be used", sentence(problem))
   switch (status.phase) {
     case "expired":
       return view("timed-out", "bad", TIMED_OUT, "The code was not entered in time.", { offers: [start("Try again")] })

@@ -11,7 +11,7 @@ describe("config validate", () => {
         const file = yield* desk.write("ok.json", JSON.stringify({ version: 2, sinks: { central } }))
         expect(yield* desk.run(["config", "validate", file])).toMatchObject({ code: 0, err: "" })
         const { out } = yield* desk.run(["config", "validate", file, "--json"])
-        expect(JSON.parse(out)).toEqual({ valid: true, problems: [], would_install: [] })
+        expect(JSON.parse(out)).toEqual({ valid: true, problems: [], warnings: [], would_install: [] })
         expect(yield* desk.files).toEqual([])
       })
     )
@@ -49,7 +49,7 @@ describe("config validate", () => {
           )
         }
         const entry = { name: "@acme/x", version: "1.0.0", source: "git+https://git.example.com/x.git" }
-        expect(yield* validate(entry)).toEqual({ valid: true, problems: [], would_install: [entry] })
+        expect(yield* validate(entry)).toEqual({ valid: true, problems: [], warnings: [], would_install: [entry] })
         expect(yield* validate({ ...entry, source: "/opt/x" })).toMatchObject({
           valid: false,
           problems: [{ pointer: "/plugins/0", message: expect.stringContaining("source_forbidden: ") }],
@@ -71,6 +71,29 @@ describe("config validate", () => {
         const document = JSON.stringify({ version: 2, sinks: { central: insecure } })
         const said = yield* desk.run(["config", "validate", "-"], { stdin: document })
         expect(said).toMatchObject({ code: 1, out: expect.stringContaining("/sinks/central/config/url") })
+      })
+    )
+  )
+
+  it.live("warns of a model provider's address that no machine uses, where nothing else says so", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const documentOf = (base_url: string) => {
+          const config = { provider: { kind: "openai-compatible", base_url } }
+          return JSON.stringify({ version: 2, plugins: [{ name: "@holdfast/agents", config }] })
+        }
+        const pointer = "/plugins/0/config/provider/base_url"
+        const validate = (url: string, ...more: ReadonlyArray<string>) =>
+          desk.run(["config", "validate", "-", ...more], { stdin: documentOf(url) })
+        const text = yield* validate("http://example.com/v1")
+        expect(text).toMatchObject({ code: 0, out: expect.stringContaining(`warning: ${pointer}: uses http to`) })
+        expect(text.out).toMatch(/would apply, but no model could be asked with it\.$/)
+        const json = yield* validate("https://u:p@h/v1", "--json")
+        expect(JSON.parse(json.out)).toMatchObject({ valid: true, problems: [], warnings: [{ pointer }] })
+        const refused = yield* validate("ftp://h/v1", "--json")
+        expect(JSON.parse(refused.out)).toMatchObject({ valid: false, problems: [{ pointer }], warnings: [] })
+        const good = yield* validate("http://127.0.0.1:11434/v1")
+        expect(good.out).toMatch(/^- is a document that this machine would apply\.$/)
       })
     )
   )

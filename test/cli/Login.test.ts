@@ -146,6 +146,10 @@ describe("login status", () => {
   })
   const texts: ReadonlyArray<readonly [LoginStatus, string]> = [
     [signedOut, "Nobody is signed in"],
+    [
+      { ...signedOut, account: { ...signedOut.account, problem: "provider.base_url uses http" } },
+      "The model provider cannot be used: provider.base_url uses http"
+    ],
     [account({}), "Signed in as octocat."],
     [account({ source: "environment" }), "token from GITHUB_TOKEN"],
     [account({ state: "no_access" }), "no Copilot subscription"],

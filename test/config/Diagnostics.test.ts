@@ -224,6 +224,7 @@ const effective = (more: Partial<EffectiveConfig>): EffectiveConfig => ({
   losses: [],
   trees: {},
   dropped: [],
+  localPlugins: [],
   problem: null,
   ...more
 })

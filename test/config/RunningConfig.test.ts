@@ -129,6 +129,7 @@ describe("what runs", () => {
         )
       const normal = yield* withLocal(boot("slot"))
       assert.deepStrictEqual(normal.document.plugins, [{ name: "plain" }])
+      assert.deepStrictEqual(normal.localPlugins, ["plain"])
       assert.deepStrictEqual(
         normal.dropped.map(({ entry }) => entry),
         ["/sinks/central"]
@@ -136,6 +137,7 @@ describe("what runs", () => {
       assert.isTrue(normal.localUsed)
       const safe = yield* withLocal(boot("slot", { bundledOnly: true, safeStart: true }))
       assert.isUndefined(safe.document.plugins)
+      assert.deepStrictEqual(safe.localPlugins, [])
       assert.isFalse(safe.localUsed)
       assert.strictEqual(urlOf(safe), A)
     })

@@ -83,6 +83,42 @@ describe("a daemon on a machine that never joined", () => {
 })
 
 describe("a daemon that cannot have all it wants", () => {
+  it.live("says of a model provider that cannot be used what to correct, and where that is written", () => {
+    const provider = { kind: "openai-compatible", base_url: "https://u:hidden@example.com/v1" }
+    const plugins = [{ name: "@holdfast/agents", config: { provider } }]
+    const heard = (home: string, env: Record<string, string> = {}) =>
+      Effect.gen(function* () {
+        const { diagnostics, overall } = yield* (yield* startDaemon(home, env)).until(running)
+        assert.strictEqual(overall, "degraded")
+        const [found, ...others] = diagnostics.filter(({ kind }) => kind === "provider_invalid" || /storage/.test(kind))
+        assert.isEmpty(others)
+        assert.notMatch(`${found?.message} ${found?.repair.join()}`, /hidden|policy token|login|memory/)
+        return [found?.kind, found?.message, found?.repair.join()].join(" ")
+      })
+    return Effect.gen(function* () {
+      const local = yield* scoped((home) => {
+        put(home, "config.json", JSON.stringify({ version: 2, plugins }))
+        return heard(home)
+      })
+      assert.match(local, /^provider_invalid the model provider cannot be used: provider\.base_url holds a user name/)
+      assert.match(
+        local,
+        /Correct provider\.base_url of @holdfast\/agents in config\.json, then: holdfast daemon restart$/
+      )
+      const served = yield* scoped((home) =>
+        Effect.gen(function* () {
+          const central = yield* standIn(enrolling)
+          const seed = JSON.parse(seedFor(central.url, TOKEN)) as object
+          put(home, SEED, JSON.stringify({ ...seed, plugins }))
+          return yield* heard(home)
+        })
+      )
+      assert.match(served, /Correct provider\.base_url of @holdfast\/agents in the configuration that central serves/)
+      const named = yield* scoped((home) => heard(home, { HOLDFAST_GITHUB_URL: "http://github.example" }))
+      assert.match(named, /Correct HOLDFAST_GITHUB_URL where the daemon is started, and start it again\.$/)
+    })
+  })
+
   it.live("goes on polling without its API when the port is taken, and says so", () =>
     scoped((home) =>
       Effect.gen(function* () {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Redacted } from "effect"
+import { Effect, Fiber, Layer, Option, Redacted } from "effect"
+import { keyAccountLayer } from "../../src/login/index.ts"
 import { atLoginDesk, record } from "./Desk.ts"
 import type { Scripted } from "./StandInProvider.ts"
 
@@ -285,6 +286,46 @@ describe("the provider's address", () => {
         { env: { HOLDFAST_GITHUB_URL: url } }
       )
     )
+  )
+
+  it.live("that is refused is named by what is to be corrected, and keeps the login's file out of it", () =>
+    Effect.gen(function* () {
+      const refused = (provider: Record<string, unknown>, env: Record<string, string>) =>
+        atLoginDesk(
+          ({ settings, tasks }) =>
+            Effect.gen(function* () {
+              assert.deepInclude(yield* tasks.load(undefined), { source: "login", account: null, problem: null })
+              return yield* Effect.flip(settings.provider)
+            }),
+          { document: named(provider), env }
+        )
+      const key = yield* refused({ kind: "openai-compatible", base_url: "https://u:p@h/v1" }, {})
+      assert.deepInclude(key, { setting: "provider.base_url" })
+      assert.match(key.message, /^provider\.base_url holds a user name .* give the provider's key as `api_key`\.$/)
+      const env = { HOLDFAST_GITHUB_API_URL: "http://h" }
+      assert.deepInclude(yield* refused({}, env), { setting: "HOLDFAST_GITHUB_API_URL" })
+      assert.deepInclude(yield* refused({ kind: "nothing" }, {}), { setting: "provider" })
+    })
+  )
+
+  it.live("of the document is named by its own setting where the environment names none", () =>
+    atLoginDesk(
+      ({ settings }) =>
+        Effect.gen(function* () {
+          const { message, setting } = yield* Effect.flip(settings.provider)
+          assert.strictEqual(setting, "provider.github_url")
+          assert.match(message, /^provider\.github_url uses http to ghe\.example, .*use https/)
+        }),
+      { document: named({ github_url: "http://ghe.example" }), env: { HOLDFAST_GITHUB_URL: "" } }
+    )
+  )
+
+  it.live("of a host that is no daemon is refused in the words of its own option", () =>
+    Effect.gen(function* () {
+      const layer = keyAccountLayer({ baseUrl: "https://u:p@h/v1", apiKey: Option.none() })
+      const { message } = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      assert.match(message, /^baseUrl holds a user name or password: leave them out, and give .* as `apiKey`\.$/)
+    })
   )
 
   it.live("may be an API that needs no login", () =>

@@ -21,6 +21,11 @@ describe("the model account", () => {
   it.each<readonly [string, LoginStatus, ReadonlyArray<string>]>([
     ["signed out", loginStatus(), ["signed-out", "Not signed in", "Sign in (login)"]],
     [
+      "with a provider that is named wrongly",
+      loginStatus({}, { problem: "provider.base_url uses http to h." }),
+      ["failing", "The model provider cannot be used", ""]
+    ],
+    [
       "asking for a code",
       loginStatus({ id: "f", phase: "requesting" }),
       ["requesting", "Asking for a code…", "Cancel (cancel)"]
