@@ -9,7 +9,8 @@ import {
   scopeOf,
   type ServiceFlags,
   serviceFlags,
-  whereItWent
+  whereItWent,
+  whyLeftOut
 } from "./DaemonService.ts"
 import { Refused } from "./Failures.ts"
 import { findDaemon } from "./LiveDaemon.ts"
@@ -50,9 +51,7 @@ export const installSteps = Effect.fnUntraced(function* ({ dryRun }: Pick<Servic
     const { home } = found.value
     yield* note(`The service was for ${home}${yield* whereItWent(home)}; from now on it is for ${description.home}.`)
   }
-  for (const name of leftOut) {
-    yield* note(`${name} holds a password, which others can read in a unit: it is left out. Set it by other means.`)
-  }
+  for (const one of leftOut) yield* note(whyLeftOut(one))
   if (!dryRun) yield* refuseBesideAnother
   return yield* manager.install(description)
 })

@@ -2,7 +2,7 @@
 import { Config, Effect, FileSystem, Layer, Option } from "effect"
 import { Flag } from "effect/cli"
 import { Home } from "../domain/index.ts"
-import type { ServiceScope, ServiceStep } from "../service/index.ts"
+import type { LeftOut, ServiceScope, ServiceStep } from "../service/index.ts"
 import { Refused } from "./Failures.ts"
 import { homeLayer } from "./LocalServices.ts"
 import { note, print, printJson } from "./Output.ts"
@@ -132,6 +132,12 @@ export const whereItWent = (home: string) =>
     Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.exists(home), () => true)),
     (there) => (there ? "" : " (which is gone)")
   )
+
+/** Says of a variable why no service gets it. */
+export const whyLeftOut = ({ name, why }: LeftOut): string =>
+  why === "secret"
+    ? `${name} may hold a secret (a user or a query in a URL), which others can read in a unit: it is left out. Set it by other means.`
+    : `${name} names no proxy that can be used: it is left out. Give it as http://HOST:PORT.`
 
 /** No service of this home is installed. */
 export const notInstalled = new Refused({

@@ -1,7 +1,7 @@
 /** What the doctor says of the machine: its Node, its Python, and whatever keeps the daemon running. */
 import { Config, Effect, FileSystem, Option, Path } from "effect"
 import { Home, packageRoot } from "../domain/index.ts"
-import { lingerCommand, loadService, managerOf } from "./DaemonService.ts"
+import { lingerCommand, loadService, managerOf, whyLeftOut } from "./DaemonService.ts"
 import { doubtful, fine, type Finding, skipped, wrong } from "./DoctorFinding.ts"
 import { plain } from "./Output.ts"
 
@@ -92,9 +92,11 @@ export const checkService = Effect.gen(function* () {
       Effect.catch(({ message }) => Effect.succeed([wrong("service", message)]))
     )
   )
+  const { carriedEnvironment } = yield* loadService
+  const { leftOut } = yield* carriedEnvironment
   const all = found.flat()
   const said = all.filter(({ verdict }) => verdict !== "skipped")
-  if (said.length > 0) return [...said, ...ofContainer]
+  if (said.length > 0) return [...said, ...leftOut.map((one) => doubtful("service", whyLeftOut(one))), ...ofContainer]
   const [none] = all
   return [
     none ??

@@ -45,17 +45,40 @@ const CARRIED = [
   "OTEL_EXPORTER_OTLP_ENDPOINT"
 ] as const
 
-/** The service of this home, and the variables that were left out because a unit is no place for a password. */
+/** Those that Node reads before any of our code: one that it cannot use ends the daemon with a stack trace. */
+const PROXIES: ReadonlySet<string> = new Set(["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"])
+
+const URLS: ReadonlySet<string> = new Set([...PROXIES, "OTEL_EXPORTER_OTLP_ENDPOINT"])
+
+/** A variable of the shell that no unit gets. */
+export interface LeftOut {
+  readonly name: string
+  readonly why: "secret" | "unusable"
+}
+
+/** What the service gets from this shell, and what not. */
+export const carriedEnvironment = Effect.gen(function* () {
+  const environment: Record<string, string> = {}
+  const leftOut: Array<LeftOut> = []
+  for (const name of CARRIED) {
+    const value = Option.getOrNull(yield* Config.option(Config.NonEmptyString(name)))
+    if (value === null) continue
+    const carried = PROXIES.has(name) ? proxyUrl(value) : value
+    if (URLS.has(name) && mayHoldSecret(value)) leftOut.push({ name, why: "secret" })
+    else if (carried === null) leftOut.push({ name, why: "unusable" })
+    else environment[name] = carried
+  }
+  return { environment, leftOut }
+})
+
+/** The service of this home, and the variables that were left out. */
 export const describeService = Effect.fn("service.describe")(function* (scope: ServiceScope) {
   const path = yield* Path.Path
   const home = yield* Home
   const { node, script } = yield* durableProgram
   const uid = yield* serviceUser(scope)
   const userHome = Option.getOrNull(yield* Config.option(Config.NonEmptyString("HOME")))
-  const said = yield* Effect.forEach(CARRIED, (name) =>
-    Effect.map(Config.option(Config.NonEmptyString(name)), (value) => [name, Option.getOrNull(value)] as const)
-  )
-  const given = said.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
+  const { environment, leftOut } = yield* carriedEnvironment
   const description: ServiceDescription = {
     scope,
     label: yield* serviceLabel(scope),
@@ -69,9 +92,9 @@ export const describeService = Effect.fn("service.describe")(function* (scope: S
       "/tmp",
       "/var/tmp"
     ],
-    environment: Object.fromEntries(given.filter(([, value]) => !hasPassword(value)))
+    environment
   }
-  return { description, leftOut: given.filter(([, value]) => hasPassword(value)).map(([name]) => name) }
+  return { description, leftOut }
 })
 
 /** Whom the service runs as, when not as its manager: of the machine, the owner of the home. */
@@ -90,10 +113,13 @@ const serviceUser = Effect.fnUntraced(function* (scope: ServiceScope) {
 export const serviceLabel = (scope: ServiceScope) =>
   Effect.map(serviceUser(scope), (uid) => (uid === null ? "holdfast" : `holdfast-${uid}`))
 
-/** The owner of a URL's password may not know who reads units. */
-const hasPassword = (value: string): boolean => {
-  const url = URL.parse(value)
-  return url !== null && url.password !== ""
+/** A user, with or without a password, or a query, also where it is no whole URL: who reads units is not known. */
+const mayHoldSecret = (value: string): boolean => /[@?#]/.test(value)
+
+/** As Node can read it: HOST:PORT, which others take, is one of http, and a path is none of a proxy's. Null for others. */
+const proxyUrl = (value: string): string | null => {
+  const url = URL.parse(/^https?:/i.test(value) || value.includes("://") ? value : `http://${value}`)
+  return url !== null && /^https?:$/.test(url.protocol) ? url.origin : null
 }
 
 /** A unit is text in lines: none of these can be written in one, and systemd refuses what is no character. */

@@ -1,8 +1,10 @@
 /** The daemon under a service manager: units, systemd, launchd, and what systemd is told. */
 export {
+  carriedEnvironment,
   checkDescription,
   describeService,
   homeOfUnit,
+  type LeftOut,
   type ServiceDescription,
   serviceLabel,
   type ServiceScope,

@@ -181,17 +181,55 @@ describe("the daemon's service under a fake systemd", () => {
     )
   )
 
-  it.live("never has a proxy's password in its unit", () =>
+  it.live("never has a secret of a URL in its unit, and says which variables it leaves out", () =>
     atDesk((desk) =>
       Effect.gen(function* () {
         const manager = new FakeManager(desk.root, "systemd")
-        const env = { ...manager.env, HTTPS_PROXY: "http://ann:geheim@proxy:3128", HTTP_PROXY: "http://proxy:3128" }
+        for (const [name, value] of [
+          ["HTTPS_PROXY", "http://ann:geheim@proxy:3128"],
+          ["HTTPS_PROXY", "ann:geheim@proxy:3128"],
+          ["http_proxy", "http://geheim@proxy:3128"],
+          ["HTTP_PROXY", "http://ann:geheim%zz@proxy:1"],
+          ["OTEL_EXPORTER_OTLP_ENDPOINT", "https://x.example/?api-key=geheim"],
+          ["OTEL_EXPORTER_OTLP_ENDPOINT", "https://geheim@x.example"]
+        ] as const) {
+          const said = yield* desk.run(["daemon", "install"], { env: { ...manager.env, [name]: value } })
+          expect([value, said.code, said.err]).toEqual([value, 0, expect.stringContaining(`${name} may hold a secret`)])
+          expect(said.out + said.err).not.toContain("geheim")
+          expect(yield* desk.read(UNIT)).not.toMatch(/geheim|proxy:|x\.example/)
+        }
+      })
+    )
+  )
+
+  it.live("gets proxies as Node can read them, for one that it cannot read ends the daemon before our code", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        const env = {
+          ...manager.env,
+          HTTPS_PROXY: "proxy.corp.example:3128",
+          http_proxy: "10.0.0.1:3128",
+          HTTP_PROXY: "HTTPS://proxy:3128/a/path",
+          https_proxy: "socks5://proxy:1080",
+          NO_PROXY: "localhost,.corp.example"
+        }
         const said = yield* desk.run(["daemon", "install"], { env })
-        expect(said.err).toContain("HTTPS_PROXY holds a password")
-        expect(said.out + said.err).not.toContain("geheim")
-        const unit = yield* desk.read(UNIT)
-        expect(unit).toContain("HTTP_PROXY=http://proxy:3128")
-        expect(unit).not.toContain("geheim")
+        expect(said.err).toContain("https_proxy names no proxy that can be used: it is left out.")
+        const carried = (yield* desk.read(UNIT))
+          .split("\n")
+          .filter((line) => /^Environment="\w+_proxy=[^1]/i.test(line))
+        expect(carried.toSorted()).toEqual([
+          'Environment="HTTPS_PROXY=http://proxy.corp.example:3128"',
+          'Environment="HTTP_PROXY=https://proxy:3128"',
+          'Environment="NO_PROXY=localhost,.corp.example"',
+          'Environment="http_proxy=http://10.0.0.1:3128"'
+        ])
+        for (const value of ["http://", "proxy:99999", " "]) {
+          const refused = yield* desk.run(["daemon", "install"], { env: { ...manager.env, HTTPS_PROXY: value } })
+          expect([value, refused.err]).toEqual([value, expect.stringContaining("HTTPS_PROXY names no proxy")])
+          expect(yield* desk.read(UNIT)).not.toContain("HTTPS_PROXY=")
+        }
       })
     )
   )

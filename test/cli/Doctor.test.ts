@@ -138,6 +138,10 @@ describe("the doctor", { timeout: 20_000 }, () => {
 
         manager.put("pid", "4711")
         expect((yield* examine(desk, manager.env)).of("service")[0]).toMatchObject({ verdict: "fine" })
+        const proxied = yield* examine(desk, { ...manager.env, HTTPS_PROXY: "socks5://proxy:1080" })
+        expect(proxied.of("service")).toContainEqual(
+          expect.objectContaining({ verdict: "doubtful", found: expect.stringContaining("HTTPS_PROXY names no proxy") })
+        )
 
         yield* fs.writeFileString(desk.path(unit), text.replace("/dist/main.js", "/gone/main.js"))
         expect((yield* examine(desk, manager.env)).of("service")).toMatchObject([
