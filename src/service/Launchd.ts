@@ -46,15 +46,13 @@ export const makeLaunchd = Effect.fnUntraced(function* (scope: ServiceScope, lab
               message: `${description.home} belongs to another user, and launchd would run it as root. Install it as that user, without --system.`
             })
           ),
-    install: ({ before, content }) =>
+    install: ({ before, content, unfinished }) =>
       Effect.map(isLoaded, (loaded) =>
-        content === before
-          ? loaded
-            ? [launchctl("kickstart", target)]
-            : [launchctl("enable", target), ...load]
+        loaded && content === before && !unfinished
+          ? [launchctl("kickstart", target)]
           : [
               ...(loaded ? unload : []),
-              { _tag: "Write", path: file, content },
+              ...(content === before ? [] : [{ _tag: "Write", path: file, content } as const]),
               // Somebody may have disabled it, which outlives the file.
               launchctl("enable", target),
               ...load

@@ -34,6 +34,14 @@ export interface InstalledUnit {
   readonly home: string
 }
 
+/** What an installation finds, and what is to be there. */
+export interface UnitChange {
+  readonly content: string
+  readonly before: string | null
+  /** One before did not come to its end: what runs may be of another unit than the file's. */
+  readonly unfinished: boolean
+}
+
 export interface ServiceStatus {
   /** In the manager's own words, such as `active (running)`. */
   readonly state: string
@@ -61,7 +69,7 @@ export interface ManagerSteps {
   /** The unit's file. */
   readonly file: string
   readonly render: (description: ServiceDescription) => Effect.Effect<string, UnitRefused>
-  readonly install: (change: { readonly content: string; readonly before: string | null }) => Asked<Steps>
+  readonly install: (change: UnitChange) => Asked<Steps>
   readonly uninstall: Asked<Steps>
   readonly start: Asked<Steps>
   readonly stop: Asked<Steps>
@@ -132,6 +140,9 @@ const make = Effect.fnUntraced(function* (scope: ServiceScope, label: string) {
     })
   )
 
+  const mark = `${manager.file}.unfinished`
+  const isUnfinished = Effect.orElseSucceed(fs.exists(mark), () => true)
+
   const take = Effect.fnUntraced(function* (step: ServiceStep) {
     switch (step._tag) {
       case "Folder":
@@ -161,13 +172,24 @@ const make = Effect.fnUntraced(function* (scope: ServiceScope, label: string) {
     install: Effect.fn("ServiceManager.install")(function* (description) {
       const before = Option.map(yield* installed, ({ content }) => content)
       const content = yield* Effect.flatMap(checkDescription(description), manager.render)
-      const steps = yield* manager.install({ content, before: Option.getOrNull(before) })
-      return [{ _tag: "Folder", path: description.home }, ...steps]
+      const change = { content, before: Option.getOrNull(before), unfinished: yield* isUnfinished }
+      const steps = yield* manager.install(change)
+      const folder: ServiceStep = { _tag: "Folder", path: description.home }
+      return content === change.before && !change.unfinished
+        ? [folder, ...steps]
+        : [folder, { _tag: "Write", path: mark, content: UNFINISHED }, ...steps, { _tag: "Remove", path: mark }]
     }),
-    uninstall: Effect.flatMap(installed, (found) => (Option.isNone(found) ? Effect.succeed([]) : manager.uninstall)),
+    uninstall: Effect.gen(function* () {
+      if (Option.isNone(yield* installed)) return []
+      const steps = yield* manager.uninstall
+      return (yield* isUnfinished) ? [...steps, { _tag: "Remove", path: mark }] : steps
+    }),
     carryOut: Effect.fn("ServiceManager.carryOut")((steps: Steps) => Effect.forEach(steps, take, { discard: true }))
   })
 })
+
+/** Lies beside the unit from before it is written until the service runs by it. */
+const UNFINISHED = "holdfast daemon install has not come to its end. Run it again.\n"
 
 /** An orderly stop takes 20 s at most, and the manager kills after 30 s. */
 const GONE_TRIES = 175

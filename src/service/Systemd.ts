@@ -23,6 +23,10 @@ export const makeSystemd = Effect.fnUntraced(function* (scope: ServiceScope, lab
     program: "systemctl",
     args: [...mode, ...args]
   })
+  const needsReload = Effect.map(
+    runManager("systemctl", [...mode, "show", name, "--property=NeedDaemonReload"]),
+    (text) => property(text, "NeedDaemonReload") === "yes"
+  )
   const only = (action: string) => Effect.succeed([systemctl(action, name)])
 
   const manager: ManagerSteps = {
@@ -30,12 +34,18 @@ export const makeSystemd = Effect.fnUntraced(function* (scope: ServiceScope, lab
     name,
     file,
     render: (description) => Effect.succeed(systemdUnit(description)),
-    install: ({ before, content }) => {
-      const write: ReadonlyArray<ServiceStep> =
-        content === before ? [] : [{ _tag: "Write", path: file, content }, systemctl("daemon-reload")]
-      const run = before === null || before === content ? "start" : "restart"
-      return Effect.succeed([...write, systemctl("enable", name), systemctl(run, name)])
-    },
+    install: Effect.fnUntraced(function* ({ before, content, unfinished }) {
+      const same = before === content && !unfinished
+      const fresh = before === null && !unfinished
+      // What runs is of the unit that was loaded, which need not be the file's.
+      const runs = fresh || (same && !(yield* needsReload))
+      return [
+        ...(before === content ? [] : [{ _tag: "Write", path: file, content } as const]),
+        systemctl("daemon-reload"),
+        systemctl("enable", name),
+        systemctl(runs ? "start" : "restart", name)
+      ]
+    }),
     uninstall: Effect.succeed([
       systemctl("disable", "--now", name),
       { _tag: "Remove", path: file },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { appendFileSync, existsSync, renameSync } from "node:fs"
+import { appendFileSync, existsSync, readdirSync, renameSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { logFile } from "../../src/cli/DaemonLogsCommand.ts"
 import { eventually } from "../e2e/Processes.ts"
 import { FakeManager } from "../service/FakeManager.ts"
@@ -49,10 +50,57 @@ describe("the daemon's service under a fake systemd", () => {
 
         expect((yield* run("install")).code).toBe(0)
         expect(manager.calls()).toEqual([
+          "systemctl --user show holdfast.service --property=NeedDaemonReload",
+          "systemctl --user daemon-reload",
           "systemctl --user enable holdfast.service",
           "systemctl --user start holdfast.service"
         ])
         expect(yield* desk.read(UNIT)).toBe(unit)
+
+        // Somebody changed it, and changed it back, or added to it: what runs is not what lies there.
+        manager.put("stale")
+        expect((yield* run("install")).code).toBe(0)
+        expect(manager.calls().at(-1)).toBe("systemctl --user restart holdfast.service")
+      })
+    )
+  )
+
+  for (const action of ["daemon-reload", "enable", "restart"]) {
+    it.live(
+      `whose installation ended at ${action} is restarted by the next, which is then as if it were the first`,
+      () =>
+        withManager("systemd", (desk, manager, run) =>
+          Effect.gen(function* () {
+            yield* run("install")
+            yield* desk.write(UNIT, (yield* desk.read(UNIT)).replaceAll(desk.home, "/other/home"))
+            manager.put("refuses", action)
+            expect((yield* run("install")).code).toBe(1)
+            expect(yield* desk.read(UNIT)).not.toContain("/other/home")
+            manager.remove("refuses")
+            manager.calls()
+            expect((yield* run("install")).code).toBe(0)
+            expect(manager.calls()).toEqual([
+              "systemctl --user daemon-reload",
+              "systemctl --user enable holdfast.service",
+              "systemctl --user restart holdfast.service"
+            ])
+            expect((yield* run("install")).code).toBe(0)
+            expect(manager.calls().at(-1)).toBe("systemctl --user start holdfast.service")
+            expect(readdirSync(dirname(desk.path(UNIT)))).toEqual(["holdfast.service"])
+          })
+        )
+    )
+  }
+
+  it.live("leaves nothing of an unfinished installation when it is removed", () =>
+    withManager("systemd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        manager.put("refuses", "daemon-reload")
+        expect((yield* run("install")).code).toBe(1)
+        expect(readdirSync(dirname(desk.path(UNIT)))).toHaveLength(2)
+        manager.remove("refuses")
+        expect((yield* run("uninstall")).code).toBe(0)
+        expect(readdirSync(dirname(desk.path(UNIT)))).toEqual([])
       })
     )
   )
@@ -93,10 +141,12 @@ describe("the daemon's service under a fake systemd", () => {
           dry_run: true,
           steps: [
             { make_folder: desk.home },
+            { write: `${desk.path(UNIT)}.unfinished`, content: expect.any(String) },
             { write: desk.path(UNIT), content: expect.stringContaining("Type=notify") },
             { run: ["systemctl", "--user", "daemon-reload"] },
             { run: ["systemctl", "--user", "enable", "holdfast.service"] },
-            { run: ["systemctl", "--user", "start", "holdfast.service"] }
+            { run: ["systemctl", "--user", "start", "holdfast.service"] },
+            { remove: `${desk.path(UNIT)}.unfinished` }
           ]
         })
         expect(manager.calls()).toEqual([])
@@ -259,6 +309,32 @@ describe("the daemon's service under a fake launchd", () => {
         expect((yield* run("uninstall")).code).toBe(0)
         expect(existsSync(desk.path(PLIST))).toBe(false)
         expect(existsSync(`${manager.folder}/loaded`)).toBe(false)
+      })
+    )
+  )
+})
+
+describe("an installation that launchd cut short", () => {
+  it.live("is loaded anew by the next, for what is loaded may be of the file before", () =>
+    withManager("launchd", (desk, manager, run) =>
+      Effect.gen(function* () {
+        const target = `${domain}/dev.holdfast.daemon`
+        yield* run("install")
+        yield* desk.write(PLIST, (yield* desk.read(PLIST)).replaceAll(desk.home, "/other/home"))
+        manager.put("refuses", "bootstrap")
+        expect((yield* run("install")).code).toBe(1)
+        manager.remove("refuses")
+        // As if it had never been booted out.
+        writeFileSync(`${manager.folder}/loaded`, "")
+        manager.calls()
+        expect((yield* run("install")).code).toBe(0)
+        expect(manager.calls().filter((line) => !line.includes(" print "))).toEqual([
+          `launchctl bootout ${target}`,
+          `launchctl enable ${target}`,
+          `launchctl bootstrap ${domain} ${desk.path(PLIST)}`
+        ])
+        yield* run("install")
+        expect(manager.calls().at(-1)).toBe(`launchctl kickstart ${target}`)
       })
     )
   )

@@ -1,16 +1,16 @@
 /** A fake of a service manager: a folder of scripts by the names of its programs, which record how they are called. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 const RECORD = `#!/bin/sh
 here=$(dirname "$0")
 echo "$(basename "$0") $*" >> "$here/calls"
-[ ! -e "$here/refuses" ] || { echo "Access denied" >&2; exit 1; }
+[ ! -e "$here/refuses" ] || ! echo " $* " | grep -q -- " $(cat "$here/refuses")" || { echo "Access denied" >&2; exit 1; }
 `
 
 const SCRIPTS = {
   systemd: {
-    systemctl: `case " $* " in *" show "*) printf 'ActiveState=active\\nSubState=running\\nMainPID=%s\\n' "$(cat "$here/pid" 2> /dev/null || echo 0)";; *" start "*) [ ! -e "$here/on-start" ] || . "$here/on-start";; esac\n`,
+    systemctl: `case " $* " in *NeedDaemonReload*) echo NeedDaemonReload=$([ -e "$here/stale" ] && echo yes || echo no);; *" daemon-reload "*) rm -f "$here/stale";; *" show "*) printf 'ActiveState=active\\nSubState=running\\nMainPID=%s\\n' "$(cat "$here/pid" 2> /dev/null || echo 0)";; *" start "*) [ ! -e "$here/on-start" ] || . "$here/on-start";; esac\n`,
     journalctl: `echo "from the journal"\n`
   },
   // What is booted out is still found twice.
@@ -50,8 +50,16 @@ export class FakeManager {
     return lines.filter((line) => line !== "")
   }
 
-  /** Makes something so: `refuses` (every call fails), `pid` (of the service), `on-start` (what a start does). */
-  put(name: "refuses" | "pid" | "on-start", text = ""): void {
+  /**
+   * Makes something so: `refuses` (calls of that action fail; every one without), `stale` (systemd has not read what
+   * lies there), `pid` (of the service), `on-start` (what a start does).
+   */
+  put(name: "refuses" | "stale" | "pid" | "on-start", text = ""): void {
     writeFileSync(join(this.folder, name), text)
+  }
+
+  /** Takes it back. */
+  remove(name: "refuses"): void {
+    rmSync(join(this.folder, name))
   }
 }
