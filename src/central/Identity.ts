@@ -13,6 +13,7 @@ import {
 } from "../../machines/index.ts"
 import {
   ConfigControl,
+  CREDENTIAL_NOT_ACCEPTED,
   type IdentityEntry,
   IdentityResponse,
   type IdentityStatus,
@@ -135,7 +136,7 @@ export class Identity extends Context.Service<
       ) {
         const said = () => describeAnswer(answer, [sent])
         if (answer.status === 401 || answer.status === 403) {
-          return yield* new CredentialRefused({ message: `${said()}. The credential is not accepted.` })
+          return yield* new CredentialRefused({ message: `${said().replace(/\.+$/, "")}. ${CREDENTIAL_NOT_ACCEPTED}` })
         }
         if (answer.status < 200 || answer.status > 299) {
           return yield* new IdentityFailed({ message: said() })

@@ -3,7 +3,7 @@ import { Effect, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { checkCentralUrl, Home, normaliseUrl, seedDocument } from "../domain/index.ts"
 import { DaemonLock } from "../storage/index.ts"
-import { Refused } from "./Failures.ts"
+import { Refused, Unsuccessful } from "./Failures.ts"
 import { type Joined, knownJoin, sameJoin } from "./JoinKnown.ts"
 import { readAuthority, readToken } from "./JoinSecrets.ts"
 import { findDaemon, type LiveDaemon } from "./LiveDaemon.ts"
@@ -56,8 +56,8 @@ export const joinCommand = Command.make(
     const wanted: Joined = { url, token, ca, allowInsecureHttp: input.allowInsecureHttp }
     const layer = yield* loadInspection
     const report = yield* join(wanted, input).pipe(Effect.provide(layer))
-    if (input.json) return yield* printJson(report)
-    yield* print(report.message)
+    yield* input.json ? printJson(report) : print(report.message)
+    if (report.refused) return yield* new Unsuccessful({ message: "central does not accept the token" })
   })
 ).pipe(
   Command.withDescription("Join this machine to a fleet: from then on central says what it runs."),
@@ -81,6 +81,8 @@ interface JoinReport {
   readonly daemon: "restarting" | "installed" | "stopped" | "not asked"
   /** The first revision of the fleet that runs, with its quotes. */
   readonly revision: string | null
+  /** Central does not take this token: waiting does not help. */
+  readonly refused: boolean
   readonly message: string
 }
 
@@ -110,41 +112,43 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
   const daemon = noDaemon ? Option.none<LiveDaemon>() : yield* findDaemon
   const report: JoinReport = {
     url: wanted.url,
-    already_joined: same,
+    already_joined: same && !known.pending,
     dry_run: dryRun,
     replaces,
     intent: null,
     daemon: "not asked",
     revision: null,
+    refused: false,
     message: ""
   }
 
-  // An intent that waits although a daemon runs was written with --no-daemon: now it is taken up.
-  if (same && !(known.pending && Option.isSome(daemon))) {
-    const pending = known.pending ? ` ${START}` : ""
-    return { ...report, message: `This machine is already joined to ${wanted.url}.${pending}` }
-  }
+  if (report.already_joined) return { ...report, message: `This machine is already joined to ${wanted.url}.` }
   const what = replaces === null ? "" : replacement(replaces)
   if (dryRun) {
     const then = noDaemon ? "" : ` ${yield* whatThen(daemon)}`
-    return { ...report, message: `${what}Would write the joining intent ${intent} for ${wanted.url}.${then}` }
+    const would = same ? `The joining intent ${intent} is` : `Would write the joining intent ${intent}`
+    return { ...report, message: `${what}${would} for ${wanted.url}.${then}` }
   }
   if (what !== "") yield* note(what.trim())
   if (known?.leaving === true) {
     // Otherwise the next start would carry out the leaving, and this join with it.
     yield* Effect.scoped(Effect.andThen((yield* DaemonLock).acquire(home.root), control.executeLeave))
   }
-  yield* control.writeJoin({
-    document: seedDocument(wanted.url, wanted.token),
-    ca: wanted.ca,
-    allowInsecureHttp: wanted.allowInsecureHttp
-  })
-  const written: JoinReport = { ...report, intent, message: `Wrote the joining intent ${intent}. ${START}` }
+  // One that waits was written with --no-daemon, or its service could not be installed: now it is taken up.
+  if (!same) {
+    yield* control.writeJoin({
+      document: seedDocument(wanted.url, wanted.token),
+      ca: wanted.ca,
+      allowInsecureHttp: wanted.allowInsecureHttp
+    })
+  }
+  const wrote = same ? `The joining intent ${intent} is written already.` : `Wrote the joining intent ${intent}.`
+  const written: JoinReport = { ...report, intent, message: `${wrote} ${START}` }
   if (noDaemon) return written
   const stopped: JoinReport = {
     ...written,
     daemon: "stopped",
-    message: `Wrote the joining intent ${intent}. No daemon runs for this home yet. ${START}`
+    message: `${wrote} No daemon runs for this home yet. ${START}`
   }
   if (Option.isNone(daemon)) {
     const { installForJoin } = yield* Effect.promise(() => import("./DaemonForJoin.ts"))
@@ -152,7 +156,7 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
     if (service === null) return stopped
     yield* note(`The service ${service} is installed and started, and takes up the joining intent.`)
     const { firstRevision } = yield* Effect.promise(() => import("./JoinWait.ts"))
-    return { ...stopped, daemon: "installed", ...(yield* firstRevision(null)) }
+    return { ...stopped, daemon: "installed", ...(yield* firstRevision({ service })) }
   }
   const { restartIntoFleet } = yield* Effect.promise(() => import("./JoinWait.ts"))
   return yield* restartIntoFleet(daemon.value).pipe(

@@ -1,6 +1,6 @@
 /** A live daemon takes up a join: it restarts, and its first revision is waited for. */
 import { Clock, Effect, Option, Ref } from "effect"
-import type { Status } from "../domain/index.ts"
+import { CREDENTIAL_NOT_ACCEPTED, type Status } from "../domain/index.ts"
 import { DaemonClient } from "./DaemonClient.ts"
 import { findDaemon, type LiveDaemon } from "./LiveDaemon.ts"
 import { note, plain } from "./Output.ts"
@@ -12,19 +12,23 @@ const LOOK_MS = 250
 export interface FirstRevision {
   /** With its quotes; null when none runs yet. */
   readonly revision: string | null
+  readonly refused: boolean
   readonly message: string
 }
+
+/** Whose daemon is waited for: another than the one that restarts, or that of a service which was just started. */
+type Awaited = { readonly after: LiveDaemon } | { readonly service: string }
 
 /** Asks for the planned restart, and waits at most 30 s for the first revision. */
 export const restartIntoFleet = Effect.fnUntraced(function* (daemon: LiveDaemon) {
   const client = yield* DaemonClient
   yield* client.restart(daemon, { reason: "joined" })
   yield* note(`The daemon (pid ${daemon.pid}) restarts to take up the joining intent.`)
-  return yield* firstRevision(daemon)
+  return yield* firstRevision({ after: daemon })
 }, Effect.provide(DaemonClient.layer))
 
-/** Waits at most 30 s for the first revision of a daemon that is another one than `before`. */
-export const firstRevision = Effect.fnUntraced(function* (before: LiveDaemon | null) {
+/** Waits at most 30 s for the first revision, or until central refuses the token. */
+export const firstRevision = Effect.fnUntraced(function* (awaited: Awaited) {
   const client = yield* DaemonClient
   const begin = yield* Clock.currentTimeMillis
   const stage = yield* Ref.make("")
@@ -37,7 +41,7 @@ export const firstRevision = Effect.fnUntraced(function* (before: LiveDaemon | n
 
   const look = Effect.gen(function* () {
     const found = yield* findDaemon
-    if (Option.isNone(found) || (before !== null && isSame(found.value, before))) return Option.none<Status>()
+    if (Option.isNone(found) || ("after" in awaited && isSame(found.value, awaited.after))) return Option.none<Status>()
     return yield* Effect.option(client.status(found.value))
   })
 
@@ -53,22 +57,33 @@ export const firstRevision = Effect.fnUntraced(function* (before: LiveDaemon | n
     }
     yield* Effect.sleep(LOOK_MS)
   }
-  return notYet(last)
+  return notYet(last, awaited)
 }, Effect.provide(DaemonClient.layer))
 
 const isSame = (a: LiveDaemon, b: LiveDaemon): boolean => a.pid === b.pid && a.startedAt === b.startedAt
 
-const outcomeOf = ({ remote_config }: Status): FirstRevision | undefined => {
+const outcomeOf = ({ identity, remote_config }: Status): FirstRevision | undefined => {
+  if (identity.gateway_id === null && identity.problem?.endsWith(CREDENTIAL_NOT_ACCEPTED) === true) {
+    return {
+      revision: null,
+      refused: true,
+      message:
+        `Not joined: ${sentence(identity.problem)} The token may be revoked, at its end, or another central's. ` +
+        "Join with another one: holdfast join URL --token-file FILE"
+    }
+  }
   if (remote_config === null) return undefined
   const { last_attempt, probation, running_etag } = remote_config
   if (running_etag !== null) {
     const state = probation == null ? "promoted" : "on probation"
-    return { revision: running_etag, message: `Joined. This machine runs revision ${plain(running_etag)}, ${state}.` }
+    const message = `Joined. This machine runs revision ${plain(running_etag)}, ${state}.`
+    return { revision: running_etag, refused: false, message }
   }
   if (last_attempt != null && last_attempt.verdict !== "applied") {
     const why = last_attempt.reason == null ? "" : `: ${plain(last_attempt.reason)}`
     return {
       revision: null,
+      refused: false,
       message: `Joined, but the revision that central serves was not applied (${plain(last_attempt.verdict)})${why}`
     }
   }
@@ -82,24 +97,31 @@ const stageOf = ({ identity, remote_config }: Status): string =>
       ? `enrolling (${plain(identity.state)})`
       : `enrolled as ${plain(identity.gateway_id)}; waiting for the first revision`
 
-const notYet = (last: Option.Option<Status>): FirstRevision => {
+const notYet = (last: Option.Option<Status>, awaited: Awaited): FirstRevision => {
   const seconds = PATIENCE_MS / 1000
+  const none = { revision: null, refused: false }
   if (Option.isNone(last)) {
+    const then =
+      "service" in awaited
+        ? `See why the service ${awaited.service} does not come up: holdfast daemon logs, holdfast doctor`
+        : "If nothing supervises it, start it: holdfast daemon"
     return {
-      revision: null,
-      message:
-        `The joining intent is written, but the daemon was not back within ${seconds} s. ` +
-        "If nothing supervises it, start it: holdfast daemon"
+      ...none,
+      message: `The joining intent is written, but the daemon was not back within ${seconds} s. ${then}`
     }
   }
   const why = last.value.diagnostics.find(({ kind }) => WHY.has(kind))
+  const reason = why === undefined ? " (central may have none yet)." : `: ${sentence(why.message)}`
   return {
-    revision: null,
+    ...none,
     message:
-      `The daemon took up the join; no revision of the fleet runs after ${seconds} s` +
-      `${why === undefined ? " (central may have none yet)" : `: ${plain(why.message)}`}. It goes on by itself: holdfast status`
+      `The daemon took up the join; no revision of the fleet runs after ${seconds} s${reason} ` +
+      "It goes on by itself: holdfast status"
   }
 }
+
+/** What somebody said, with one full stop. */
+const sentence = (text: string): string => `${plain(text).replace(/\.+$/, "")}.`
 
 /** What keeps the first revision away. */
 const WHY: ReadonlySet<string> = new Set(["identity_failing", "credential_dead", "poll_failing"])

@@ -141,7 +141,8 @@ const processDiagnostics = ({
     : [
         diagnostic(
           "poll_failing",
-          `the last poll did not succeed (${pull.failures} in a row): ${pull.problem}`,
+          // A central that has no document for this machine answers well, and is no failure of the ladder.
+          `the last poll ${pull.failures === 0 ? "brought no configuration" : `did not succeed (${pull.failures} in a row)`}: ${pull.problem}`,
           "It is tried again by itself; what runs goes on."
         )
       ]),

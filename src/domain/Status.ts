@@ -29,6 +29,9 @@ export const DaemonStatus = Schema.Struct({
 })
 export type DaemonStatus = typeof DaemonStatus.Type
 
+/** How `problem` of an identity ends when central refused the credential itself: trying again does not help. */
+export const CREDENTIAL_NOT_ACCEPTED = "The credential is not accepted."
+
 export const IdentityStatus = Schema.Struct({
   gateway_id: Schema.NullOr(Schema.String),
   /** ISO 8601; null when unknown. */

@@ -110,10 +110,13 @@ describe("bootstrap", () => {
     starting((gateway, central) =>
       Effect.gen(function* () {
         for (const status of [401, 403]) {
-          central.answerWith(json(status, { error: "token_revoked" }))
+          central.answerWith(json(status, { error: "It was revoked." }))
           const failure = yield* Effect.flip(gateway.bootstrap)
           assert.strictEqual(failure._tag, "CredentialRefused")
-          assert.include(failure.message, `${status}: token_revoked`)
+          assert.strictEqual(
+            failure.message,
+            `central answered ${status}: It was revoked. The credential is not accepted.`
+          )
         }
       })
     )

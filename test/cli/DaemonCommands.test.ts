@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Status } from "../../src/domain/index.ts"
+import { CREDENTIAL_NOT_ACCEPTED, type Status } from "../../src/domain/index.ts"
 import { healthy, standIn } from "./Gateway.ts"
 import { atDesk, type Desk } from "./InProcess.ts"
 
@@ -124,6 +124,27 @@ describe("join with a live daemon", () => {
         expect(said.code).toBe(0)
         expect(JSON.parse(said.out)).toMatchObject({ daemon: "restarting", revision: '"abc"' })
         expect(asked[0]).toMatchObject({ method: "POST", url: "/restart", body: { reason: "joined" } })
+      })
+    )
+  )
+
+  it.live("ends at once where central refuses the token, and says what to do: exit code 1", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const problem = `central answered 401: token_revoked. ${CREDENTIAL_NOT_ACCEPTED}`
+        yield* restarting({
+          ...healthy,
+          identity: { gateway_id: null, expires_at: null, state: "seeded", problem },
+          remote_config: { running_etag: null }
+        })(desk)
+        const said = yield* desk.run(["join", "https://c.example.com", "--json"], { stdin: "token" })
+        expect(said.code).toBe(1)
+        const { message, refused } = JSON.parse(said.out)
+        expect(refused).toBe(true)
+        expect(message).toMatch(
+          /^Not joined: central answered 401: token_revoked\. The credential is not accepted\. \w/
+        )
+        expect(message).toContain("Join with another one: holdfast join URL --token-file FILE")
       })
     )
   )

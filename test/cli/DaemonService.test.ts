@@ -1,8 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { ConfigProvider, Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { appendFileSync, existsSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { logFile } from "../../src/cli/DaemonLogsCommand.ts"
+import { firstRevision } from "../../src/cli/JoinWait.ts"
+import { homeLayer } from "../../src/cli/LocalServices.ts"
 import { eventually } from "../e2e/Processes.ts"
 import { FakeManager } from "../service/FakeManager.ts"
 import { healthy, standIn, writeStatus } from "./Gateway.ts"
@@ -443,6 +446,53 @@ describe("join where a manager is and no daemon runs", () => {
         })
         expect(manager.calls().at(-1)).toBe("systemctl --user start holdfast.service")
         expect(yield* desk.read(UNIT)).not.toContain("token")
+      })
+    )
+  )
+
+  it.live("tries again to install the service that could not be, and is not joined before", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        const terminal = { stdin: "token", env: manager.env }
+        manager.put("refuses")
+        for (const _ of [1, 2]) {
+          const failed = yield* desk.run(join, terminal)
+          expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("no service was installed for it")])
+        }
+        manager.remove("refuses")
+        yield* standIn(desk, ({ url }) => (url === "/status" ? [200, healthy] : [404, {}]))
+        const status = desk.path("home/state/run/status.json")
+        renameSync(status, `${status}.later`)
+        manager.put("on-start", `mv ${status}.later ${status}`)
+        const said = yield* desk.run(join, terminal)
+        expect(JSON.parse(said.out)).toMatchObject({ daemon: "installed", already_joined: false, revision: '"abc"' })
+      })
+    )
+  )
+
+  it.effect("says where to look when the service does not come up, not to start another daemon", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const manager = new FakeManager(desk.root, "systemd")
+        const waiting = yield* Effect.forkChild(
+          firstRevision({ service: "holdfast.service" }).pipe(
+            Effect.provide(homeLayer),
+            Effect.provide(
+              ConfigProvider.layer(ConfigProvider.fromUnknown({ HOLDFAST_HOME: desk.home, ...manager.env }))
+            )
+          )
+        )
+        // It looks at files between its sleeps, which takes real time.
+        while (waiting.pollUnsafe() === undefined) {
+          yield* TestClock.adjust("1 second")
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        }
+        const { message } = yield* Fiber.join(waiting)
+        expect(message).toContain(
+          "the service holdfast.service does not come up: holdfast daemon logs, holdfast doctor"
+        )
+        expect(message).not.toContain("start it")
       })
     )
   )

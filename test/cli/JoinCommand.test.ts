@@ -136,8 +136,21 @@ describe("a join", () => {
         yield* desk.run(["join", URL], { stdin: TOKEN })
         const before = yield* desk.read(INTENT)
         const again = yield* desk.run(["join", `${URL}/`], { stdin: TOKEN })
-        expect(again).toMatchObject({ code: 0, out: expect.stringContaining("already joined") })
+        expect(again).toMatchObject({ code: 0, out: expect.stringMatching(/written already\. No daemon runs/) })
         expect(yield* desk.read(INTENT)).toBe(before)
+        // It is joined when a daemon has taken the intent up.
+        for (const flag of ["--dry-run", "--no-daemon"]) {
+          const report = yield* desk.run(["join", URL, "--json", flag], { stdin: TOKEN })
+          expect(JSON.parse(report.out)).toMatchObject({ already_joined: false, replaces: null })
+        }
+        yield* desk.write("home/state/config-control/seed.json", JSON.stringify(JSON.parse(before).document))
+        const fs = yield* FileSystem.FileSystem
+        for (const file of [INTENT, INTENT.replace(".json", ".bak.json")]) yield* fs.remove(desk.path(file))
+        const joined = yield* desk.run(["join", URL, "--json"], { stdin: TOKEN })
+        expect(JSON.parse(joined.out)).toMatchObject({
+          already_joined: true,
+          message: `This machine is already joined to ${URL}.`
+        })
       })
     )
   )

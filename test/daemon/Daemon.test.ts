@@ -134,6 +134,11 @@ describe("a daemon that cannot have all it wants", () => {
         const problem = status.diagnostics.find(({ kind }) => kind === "api_unavailable")
         assert.include(problem?.message, `port ${port} (EADDRINUSE)`)
         assert.include(problem?.repair.join(), "HOLDFAST_PORT")
+        const poll = status.diagnostics.find(({ kind }) => kind === "poll_failing")
+        assert.strictEqual(
+          poll?.message,
+          "the last poll brought no configuration: central answered 404. No configuration is registered for this machine."
+        )
         assert.isTrue(
           central.seen.some(({ headers, url }) => url === "/v1/config" && headers.authorization === `Bearer ${JWT}`)
         )

@@ -10,7 +10,7 @@ echo "$(basename "$0") $*" >> "$here/calls"
 
 const SCRIPTS = {
   systemd: {
-    systemctl: `case " $* " in *NeedDaemonReload*) echo NeedDaemonReload=$([ -e "$here/stale" ] && echo yes || echo no);; *" daemon-reload "*) rm -f "$here/stale";; *" show "*) printf 'ActiveState=active\\nSubState=running\\nMainPID=%s\\n' "$(cat "$here/pid" 2> /dev/null || echo 0)";; *" start "*) [ ! -e "$here/on-start" ] || . "$here/on-start";; esac\n`,
+    systemctl: `case " $* " in *NeedDaemonReload*) echo NeedDaemonReload=$([ -e "$here/stale" ] && echo yes || echo no);; *" daemon-reload "*) rm -f "$here/stale";; *" show "*) printf 'ActiveState=active\\nSubState=running\\nMainPID=%s\\n' "$(cat "$here/pid" 2> /dev/null || echo 0)";; *" start "* | *" restart "*) [ ! -e "$here/on-start" ] || . "$here/on-start";; esac\n`,
     journalctl: `echo "from the journal"\n`
   },
   // What is booted out is still found twice.
