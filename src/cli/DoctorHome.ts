@@ -1,8 +1,8 @@
 /** What the doctor says of the home: whether it can be used, who may read its secrets, how much room there is. */
 import { Effect, FileSystem, Option, Path, Result } from "effect"
 import { Home } from "../domain/index.ts"
-import { doubtful, fine, type Finding, wrong } from "./DoctorFinding.ts"
-import { reasonOf } from "./Output.ts"
+import { doubtful, fine, type Finding, skipped, wrong } from "./DoctorFinding.ts"
+import { plain, reasonOf } from "./Output.ts"
 
 /** Less than this on the disk of the home is little: a revision, its plugins and a day of logs. */
 const LITTLE_ROOM_KIB = 512 * 1024
@@ -13,9 +13,9 @@ const NO_ROOM_KIB = 16 * 1024
 export const checkHome = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const { root, state } = yield* Home
-  if (!(yield* Effect.orElseSucceed(fs.exists(root), () => true))) {
-    return [fine("home", `${root} is not there yet: the first start makes it`)]
-  }
+  const there = yield* Effect.option(fs.stat(root))
+  if (Option.isNone(there)) return [yield* missing(root)]
+  if (there.value.type !== "Directory") return [wrong("home", `${root} is no folder`, ELSEWHERE)]
   const probe = fs.makeTempFileScoped({ directory: root, prefix: ".doctor-" }).pipe(
     Effect.flatMap((file) => fs.writeFile(file, new Uint8Array(4_096))),
     Effect.scoped
@@ -43,32 +43,84 @@ export const checkHome = Effect.gen(function* () {
   return [yield* roomOf(root)]
 })
 
+const ELSEWHERE = "Set HOLDFAST_HOME to a folder."
+
+/** A home that is not there: whether the first start can make it. */
+const missing = Effect.fnUntraced(function* (root: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  let at = root
+  let found = yield* Effect.option(fs.stat(at))
+  while (Option.isNone(found) && path.dirname(at) !== at) {
+    const link = yield* Effect.option(fs.readLink(at))
+    if (Option.isSome(link)) {
+      const said = `${at} is a link to ${plain(link.value)}, which cannot be reached`
+      return wrong("home", said, "Make that folder, remove the link, or set HOLDFAST_HOME to another folder.")
+    }
+    at = path.dirname(at)
+    found = yield* Effect.option(fs.stat(at))
+  }
+  if (Option.isSome(found) && found.value.type !== "Directory") {
+    return wrong("home", `${root} cannot be made: ${at} is no folder`, ELSEWHERE)
+  }
+  const writable = yield* Effect.result(fs.access(at, { writable: true }))
+  return Result.isSuccess(writable)
+    ? fine("home", `${root} is not there yet: the first start makes it`)
+    : wrong(
+        "home",
+        `${root} is not there, and cannot be made in ${at}: ${reasonOf(writable.failure)}`,
+        "Make it for the user of the daemon (mkdir -p, chown USER), or set HOLDFAST_HOME to another folder."
+      )
+})
+
 const roomOf = Effect.fnUntraced(function* (root: string) {
   const { runProgram } = yield* Effect.promise(() => import("../process/index.ts"))
   const said = yield* Effect.option(runProgram("df", { args: ["-Pk", root], deadline: "10 seconds" }))
   const free = Option.map(said, (text) => Number(text.trim().split("\n").at(-1)?.split(/\s+/)[3]))
-  if (Option.isNone(free) || !Number.isFinite(free.value)) return fine("home", `${root} can be written`)
-  const found = `${root} can be written, and its disk has ${sizeOf(free.value)} left`
-  if (free.value >= LITTLE_ROOM_KIB) return fine("home", found)
-  return (free.value < NO_ROOM_KIB ? wrong : doubtful)("home", found, "Free some space on that disk.")
+  return Option.isNone(free) || !Number.isFinite(free.value)
+    ? fine("home", `${root} can be written`)
+    : roomFinding(root, free.value)
 })
+
+/** What so much room on the disk of a home that can be written means. */
+export const roomFinding = (root: string, kib: number): Finding => {
+  const found = `${root} can be written, and its disk has ${sizeOf(kib)} left`
+  if (kib >= LITTLE_ROOM_KIB) return fine("home", found)
+  return (kib < NO_ROOM_KIB ? wrong : doubtful)("home", found, "Free some space on that disk.")
+}
 
 const sizeOf = (kib: number): string =>
   kib >= 1_048_576 ? `${(kib / 1_048_576).toFixed(1)} GiB` : `${Math.floor(kib / 1_024)} MiB`
 
 /** Files with a secret in them, below `state` and its control folder. */
 const SECRETS = ["api-token", "identity.json", "identity.bak.json", "login.json"]
-const CONTROL_SECRETS = ["join.json", "join.bak.json", "seed.json", "seed.bak.json"]
+const CONTROL_SECRETS = [
+  "join.json",
+  "join.bak.json",
+  "seed.json",
+  "seed.bak.json",
+  "a/document.json",
+  "b/document.json"
+]
+
+/** In a document that people write, whatever else may be wrong in it. */
+const SECRET_IN_JSON = /"(?:[^"]*_)?(?:api_?key|token|secret|password)"\s*:\s*"[^"]/i
 
 /** Whose the files are, and who else may read what is secret. */
 export const checkPermissions = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const { control, root, state } = yield* Home
+  const { control, localConfig, root, state } = yield* Home
+  const home = yield* Effect.option(fs.stat(root))
+  if (Option.isSome(home) && home.value.type !== "Directory") return [skipped("permissions", `${root} is no folder`)]
+  // People's own file, in a home that they may have made: who cannot enter cannot read.
+  const isOpen = Option.isSome(home) && (home.value.mode & 0o011) !== 0
+  const written = isOpen ? yield* Effect.orElseSucceed(fs.readFileString(localConfig), () => "") : ""
   const own = globalThis.process.getuid?.()
   const candidates = [
     root,
     state,
+    ...(SECRET_IN_JSON.test(written) ? [localConfig] : []),
     ...SECRETS.map((name) => path.join(state, name)),
     ...CONTROL_SECRETS.map((name) => path.join(control, name))
   ]

@@ -22,9 +22,7 @@ export const systemdUnit = (description: ServiceDescription): string => {
   const folders = [home, ...writable.filter((folder) => folder !== home)]
   return `# ${markOf(description)}
 [Unit]
-Description=Holdfast gateway daemon
-Wants=network-online.target
-After=network-online.target
+Description=Holdfast gateway daemon${scope === "user" ? "" : "\nWants=network-online.target\nAfter=network-online.target"}
 StartLimitIntervalSec=0
 
 [Service]

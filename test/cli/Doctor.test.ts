@@ -1,7 +1,9 @@
 /** Machines with something wrong, and one with nothing: what the doctor says, and that it says what to do. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, FileSystem, Schema } from "effect"
+import { Effect, FileSystem, PlatformError, Schema } from "effect"
 import { Finding } from "../../src/cli/DoctorFinding.ts"
+import { checkHome, roomFinding } from "../../src/cli/DoctorHome.ts"
+import { Home } from "../../src/domain/index.ts"
 import { json, reply, standIn } from "../central/StandIn.ts"
 import { KubernetesStandIn } from "../runs/kubernetes/KubernetesStandIn.ts"
 import { FakeManager } from "../service/FakeManager.ts"
@@ -60,6 +62,110 @@ describe("the doctor", { timeout: 20_000 }, () => {
           expect((yield* examine(desk)).of("permissions")).toMatchObject([{ verdict: "fine" }])
         })
       )
+  )
+
+  for (const mode of [0o640, 0o604]) {
+    it.live(`names secrets that mode ${mode.toString(8)} shows: those of config.json and of the slots too`, () =>
+      atDesk((desk) =>
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          const provider = { api_key: "secret" }
+          const document = JSON.stringify({ version: 2, plugins: [{ name: "@holdfast/agents", config: { provider } }] })
+          const names = ["home/config.json", "home/state/login.json", "home/state/config-control/a/document.json"]
+          for (const name of names) {
+            yield* desk.write(name, document)
+            yield* fs.chmod(desk.path(name), mode)
+          }
+          yield* fs.chmod(desk.home, 0o755)
+          const seen = Effect.map(examine(desk), ({ of }) => of("permissions").map(({ found }) => found))
+          expect(yield* seen).toEqual(names.map((name) => `others can read the secrets in ${desk.path(name)}`))
+          // Of the user's own file it matters only where others can enter, and what is in it.
+          yield* fs.chmod(desk.home, 0o700)
+          expect(yield* seen).not.toContainEqual(expect.stringContaining("config.json"))
+          yield* fs.chmod(desk.home, 0o755)
+          yield* desk.write("home/config.json", '{"version":2,"token_file":"x","max_tokens":5}')
+          expect(yield* seen).not.toContainEqual(expect.stringContaining("config.json"))
+        })
+      )
+    )
+  }
+
+  for (const mode of [0o720, 0o702]) {
+    it.live(`names a folder that mode ${mode.toString(8)} lets others write`, () =>
+      atDesk((desk) =>
+        Effect.gen(function* () {
+          yield* desk.write("home/state/x", "")
+          yield* (yield* FileSystem.FileSystem).chmod(desk.path("home/state"), mode)
+          expect((yield* examine(desk)).of("permissions")).toMatchObject([
+            { verdict: "wrong", found: `others can put files into ${desk.path("home/state")}` }
+          ])
+        })
+      )
+    )
+  }
+
+  it("calls little room on the disk of the home doubtful, and next to none wrong", () => {
+    for (const [kib, verdict, room] of [
+      [16 * 1024 - 1, "wrong", "15 MiB"],
+      [16 * 1024, "doubtful", "16 MiB"],
+      [512 * 1024 - 1, "doubtful", "511 MiB"],
+      [512 * 1024, "fine", "512 MiB"]
+    ] as const) {
+      expect(roomFinding("/home", kib)).toMatchObject({ verdict, found: expect.stringContaining(`has ${room} left`) })
+    }
+  })
+
+  it.live("names a home that is no folder, or can never be made, and touches nothing of it", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const file = yield* desk.write("passwd", "root")
+        yield* fs.chmod(file, 0o644)
+        yield* fs.symlink(desk.path("nowhere"), desk.path("link"))
+        for (const [home, found] of [
+          [file, `${file} is no folder`],
+          [`${file}/home`, `${file}/home cannot be made: ${file} is no folder`],
+          [desk.path("link"), `${desk.path("link")} is a link to ${desk.path("nowhere")}, which cannot be reached`],
+          [desk.path("link/home"), `${desk.path("link")} is a link to ${desk.path("nowhere")}, which cannot be reached`]
+        ] as const) {
+          const said = yield* examine(desk, { HOLDFAST_HOME: home })
+          expect([said.code, said.of("home")]).toMatchObject([1, [{ verdict: "wrong", found }]])
+          expect(JSON.stringify(said.findings)).not.toContain("chmod")
+        }
+        expect((yield* examine(desk, { HOLDFAST_HOME: desk.path("a/b/c") })).of("home")[0]?.verdict).toBe("fine")
+      })
+    )
+  )
+
+  it.live("names a home that is missing where its user cannot make it", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const home = desk.path("lib/holdfast")
+        yield* desk.write("lib/x", "")
+        // Root may do everything, so what access(2) says to others is said for it.
+        const found = yield* checkHome.pipe(
+          Effect.provide(Home.layerOf(home)),
+          Effect.updateService(FileSystem.FileSystem, (fs) => ({
+            ...fs,
+            access: (path) =>
+              Effect.fail(
+                PlatformError.systemError({
+                  _tag: "PermissionDenied",
+                  module: "FileSystem",
+                  method: "access",
+                  pathOrDescriptor: path
+                })
+              )
+          }))
+        )
+        expect(found).toMatchObject([
+          {
+            verdict: "wrong",
+            found: `${home} is not there, and cannot be made in ${desk.path("lib")}: permission denied`
+          }
+        ])
+      })
+    )
   )
 
   it.live("says that a joined machine's daemon does not run, and why its central does not answer", () =>

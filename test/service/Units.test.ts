@@ -64,8 +64,6 @@ describe("a unit for systemd", () => {
       "StartLimitIntervalSec=0",
       "WatchdogSec=60",
       "KillMode=process",
-      "Wants=network-online.target",
-      "After=network-online.target",
       "NoNewPrivileges=yes",
       "ProtectSystem=strict",
       'Environment="NODE_USE_ENV_PROXY=1"',
@@ -75,12 +73,15 @@ describe("a unit for systemd", () => {
       expect(lines).toContain(line)
     }
     expect(lines.filter((line) => /^(PrivateTmp|ProtectHome|User)=/.test(line))).toEqual([])
+    expect(lines.join()).not.toContain("network-online")
     expect(lines.find((line) => line.startsWith("ReadWritePaths="))).toContain('"-/srv/ann"')
   })
 
   it("of the machine runs as the owner of the home, when the machine starts", () => {
     const lines = systemdUnit({ ...description, scope: "system", uid: 1_000 }).split("\n")
     expect(lines).toContain("User=1000")
+    expect(lines).toContain("Wants=network-online.target")
+    expect(lines).toContain("After=network-online.target")
     expect(lines).toContain("WantedBy=multi-user.target")
   })
 })
