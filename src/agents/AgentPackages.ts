@@ -5,8 +5,9 @@
  */
 import { Context, Effect, FileSystem, Layer, Option, type Path, Schema } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import { CoreLock, coreLockPlace, type Home, type InstallPlan, type InstallRefused } from "../domain/index.ts"
+import { CoreLock, coreLockPlace, type Home, type InstallPlan, InstallRefused } from "../domain/index.ts"
 import { hearProgram } from "../process/index.ts"
+import { isMissing, storageStep } from "../storage/index.ts"
 import { agentPython, agentVariables } from "./AgentEnvironment.ts"
 import { type AgentFile, packagesPlace } from "./AgentFiles.ts"
 import { distributionOf } from "./ImportNames.ts"
@@ -90,7 +91,14 @@ const make = Effect.gen(function* () {
   const installed = Effect.fnUntraced(function* ({ packages }: AgentFile) {
     if (packages === null) return []
     const fs = yield* FileSystem.FileSystem
-    const names = yield* Effect.orElseSucceed(fs.readDirectory(packages.directory), () => [])
+    const names = yield* fs.readDirectory(packages.directory).pipe(
+      storageStep("readDirectory", packages.directory),
+      Effect.catchIf(isMissing, () => Effect.succeed<ReadonlyArray<string>>([])),
+      Effect.mapError(
+        ({ message }) =>
+          new InstallRefused({ verdict: "install_failed", conflicts: [], message: `Nothing was installed: ${message}` })
+      )
+    )
     return names.flatMap((name) => METADATA.exec(name)?.[1] ?? []).toSorted()
   })
 

@@ -3,7 +3,7 @@
  *
  * @ref LLP 0029#the-daemon [implements]: when it begins and ends, and how no run is forgotten
  */
-import { Effect, FileSystem, Metric, Option, Path, Stream } from "effect"
+import { Effect, FileSystem, Metric, Option, Path, Schedule, Stream } from "effect"
 import { type Daemon, Ingest, INGEST_VISIBLE, type Join } from "../../machines/index.ts"
 import { Uplink } from "../central/index.ts"
 import { Home } from "../domain/index.ts"
@@ -16,6 +16,8 @@ import { type Tiding, Tidings } from "./Tidings.ts"
 
 /** The daemon's end waits so long for the last rows, at most: a little longer than the machine. */
 const END_PATIENCE = "3 seconds"
+/** Runs that cannot be read, which they say themselves, are asked for again after so long. */
+const RUNS_AGAIN = "10 seconds"
 
 /** Starts the machine; `begin` once the daemon runs, `end` as its last work. */
 export const startIngest = Effect.gen(function* () {
@@ -66,8 +68,10 @@ export const startIngest = Effect.gen(function* () {
 
   /** Runs that ended while nobody could write it down: each is told again, and written unless it was before. */
   const tellEndedRuns = Effect.gen(function* () {
-    if (!(yield* Effect.orElseSucceed(fs.exists(runsFolder), () => false))) return
-    const rows = (yield* runs.list).toReversed().flatMap((view) => runRow(view) ?? [])
+    // What cannot be told counts as yes.
+    if (!(yield* Effect.orElseSucceed(fs.exists(runsFolder), () => true))) return
+    const known = yield* Effect.retry(runs.list, Schedule.spaced(RUNS_AGAIN))
+    const rows = known.toReversed().flatMap((view) => runRow(view) ?? [])
     yield* Effect.forEach(rows, uplink.recordRun, { discard: true })
     if (rows.length > 0) yield* machine.send({ type: "RECORDED" }, "start")
   })

@@ -143,12 +143,16 @@ const login = HttpApiGroup.make("login")
   .middleware(Token)
 
 const missing = failed(404, "`run_unknown`, or `no_log`: the output was removed with its run.")
+const unreadable = failed(500, "`storage_failed`: not every run can be read, or the new one cannot be written down.")
 const runId = { id: Schema.String }
 
 const runs = HttpApiGroup.make("runs")
   .annotateMerge(words("Runs", "Agent jobs: their output, and how they ended."))
   .add(
-    HttpApiEndpoint.get("runs", "/runs", { success: Schema.Struct({ runs: Schema.Array(RunView) }) }).annotateMerge(
+    HttpApiEndpoint.get("runs", "/runs", {
+      success: Schema.Struct({ runs: Schema.Array(RunView) }),
+      error: unreadable
+    }).annotateMerge(
       words("All runs", "Newest first; of those that have ended, the last thousand. Their page to `Accept: text/html`.")
     ),
     HttpApiEndpoint.post("startRun", "/runs", {
@@ -157,6 +161,7 @@ const runs = HttpApiGroup.make("runs")
       error: [
         failed(409, "`run_exists`"),
         failed(422, "`run_invalid`"),
+        unreadable,
         failed(503, "`not_running`: the daemon starts or stops.")
       ]
     }).annotateMerge(words("Start a run", "An agent has one run at a time; the next one waits.")),

@@ -176,7 +176,7 @@ const backendsOf = (backend: Backend, isUnheard: (runId: string) => boolean) => 
 /** Old runs go before the others are taken up. Answers which are open: the host may never ask for them again. */
 const forgetOld = Effect.gen(function* () {
   const store = yield* RunStore
-  const all = yield* store.all
+  const { records: all } = yield* store.all
   const over = all.filter(({ cleaned, view }) => cleaned && view.verdict !== null)
   yield* Effect.forEach(over.slice(0, Math.max(0, over.length - KEPT)), ({ view }) =>
     Effect.ignore(store.remove(view.run_id))

@@ -10,7 +10,7 @@ import { Context, Duration, Effect, FileSystem, Layer, Option, Path, Result, Sch
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import type { WorkEnd } from "../../machines/index.ts"
 import { EndRecordJson, Home } from "../domain/index.ts"
-import { DurableFiles, fileMode } from "../storage/index.ts"
+import { DurableFiles, fileMode, isDamage, isMissing, storageStep } from "../storage/index.ts"
 import { type Backend, BackendFailed, type RunIds, type Work } from "./Backend.ts"
 import { podCommand, quote } from "./PodCommand.ts"
 import { prepareRunFiles } from "./RunFiles.ts"
@@ -100,10 +100,17 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
           () => false
         )
 
+      /** None only when there is no such file: what cannot be read now is no proof that nothing runs, or has ended. */
+      const readOwn = (file: string) =>
+        Effect.map(
+          files.read(file),
+          Option.map((bytes) => new TextDecoder().decode(bytes))
+        )
+
       const readStarted = (run: RunIds) =>
-        fs.readFileString(pidFile(run)).pipe(
-          Effect.map(Schema.decodeUnknownOption(Started)),
-          Effect.orElseSucceed(() => Option.none<Started>())
+        readOwn(pidFile(run)).pipe(
+          Effect.map(Option.flatMap(Schema.decodeUnknownOption(Started))),
+          Effect.mapError(failed(true))
         )
 
       /** When a process started, in the system's own counting; none when there is no such process. */
@@ -188,8 +195,11 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
       const recordOf = Effect.fnUntraced(function* (run: RunIds) {
         const { directory, recordName } = yield* place(run)
         for (const file of [path.join(directory, recordName), termination(run)]) {
-          const text = yield* Effect.orElseSucceed(fs.readFileString(file), () => "")
-          const record = Schema.decodeUnknownOption(EndRecordJson)(text)
+          const text = yield* readOwn(file).pipe(
+            Effect.catchIf(isDamage, () => Effect.succeedNone),
+            Effect.mapError(failed(true))
+          )
+          const record = Option.flatMap(text, Schema.decodeUnknownOption(EndRecordJson))
           if (Option.isSome(record)) return record
         }
         return Option.none()
@@ -197,7 +207,7 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
 
       const hasEnded = (run: RunIds) => Effect.map(recordOf(run), Option.isSome)
 
-      const endOf = Effect.fnUntraced(function* (run: RunIds): Effect.fn.Return<WorkEnd> {
+      const endOf = Effect.fnUntraced(function* (run: RunIds): Effect.fn.Return<WorkEnd, BackendFailed> {
         const record = yield* recordOf(run)
         return Option.match(record, {
           onNone: () => ({
@@ -257,8 +267,16 @@ export class LocalBackend extends Context.Service<LocalBackend, Backend>()("hold
       })
 
       const list: Backend["list"] = Effect.gen(function* () {
-        const names = yield* Effect.orElseSucceed(fs.readDirectory(work), (): ReadonlyArray<string> => [])
-        const found = yield* Effect.forEach(names, (runId) => readStarted({ companyId: "", agentId: "", runId }))
+        const names = yield* fs.readDirectory(work).pipe(
+          storageStep("readDirectory", work),
+          Effect.catchIf(isMissing, () => Effect.succeed<ReadonlyArray<string>>([])),
+          Effect.mapError(failed(true))
+        )
+        const found = yield* Effect.forEach(names, (runId) =>
+          readStarted({ companyId: "", agentId: "", runId }).pipe(
+            Effect.catchTag("BackendFailed", ({ message }) => Effect.as(Effect.logWarning(message), Option.none()))
+          )
+        )
         return found.flatMap((started) =>
           Option.match(started, {
             onNone: () => [],

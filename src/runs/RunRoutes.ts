@@ -4,7 +4,8 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { TailOutcome } from "../domain/index.ts"
 import { eventResponse, HttpFailure, readJson, type ServerEvent } from "../http/index.ts"
 import type { OutputPlace } from "./Backend.ts"
-import type { RunRefused, Runs } from "./Runs.ts"
+import type { RunRefused } from "./RunRefused.ts"
+import type { Runs } from "./Runs.ts"
 import type { TailBatch } from "./Tail.ts"
 import type { Tails } from "./Tails.ts"
 
@@ -19,8 +20,8 @@ export interface RunRouteOptions<E, R> {
   readonly closing: Effect.Effect<unknown>
   /** To a person's browser the page, to a program these data. */
   readonly orPage: (
-    data: Effect.Effect<HttpServerResponse.HttpServerResponse>
-  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+    data: Effect.Effect<HttpServerResponse.HttpServerResponse, HttpFailure>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E | HttpFailure, R>
 }
 
 export const runRoutes = <E, R>(
@@ -32,7 +33,7 @@ export const runRoutes = <E, R>(
     HttpRouter.route(
       "GET",
       "/runs",
-      orPage(Effect.map(runs.list, (all) => HttpServerResponse.jsonUnsafe({ runs: all })))
+      orPage(Effect.map(Effect.mapError(runs.list, refusal), (all) => HttpServerResponse.jsonUnsafe({ runs: all })))
     ),
     HttpRouter.route(
       "POST",

@@ -3,10 +3,19 @@
  *
  * @ref LLP 0019#adoption [implements]: what is on the disk before work starts, and what goes when it has
  */
-import { Context, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
+import { Context, Effect, FileSystem, Layer, Option, Path, Result, Schema } from "effect"
 import { Home, PathComponent, RunRequest, RunView, TailCheckpoint } from "../domain/index.ts"
 import { randomId } from "../http/index.ts"
-import { DurableFiles, isDamage, sealed, type StorageError, unsealed, unreadableName } from "../storage/index.ts"
+import {
+  DurableFiles,
+  isDamage,
+  isMissing,
+  sealed,
+  type StorageError,
+  storageStep,
+  unsealed,
+  unreadableName
+} from "../storage/index.ts"
 
 /** One run on the disk. */
 export const RunRecord = Schema.Struct({
@@ -39,8 +48,11 @@ const isName = Schema.is(PathComponent)
 export class RunStore extends Context.Service<
   RunStore,
   {
-    /** Every run that can be read; what cannot is moved aside, and said. */
-    readonly all: Effect.Effect<ReadonlyArray<RunRecord>>
+    /** Every run that can be read. What is damaged is moved aside, and said; `unread`: what may be readable later. */
+    readonly all: Effect.Effect<{
+      readonly records: ReadonlyArray<RunRecord>
+      readonly unread: ReadonlyArray<StorageError>
+    }>
     readonly put: (record: RunRecord) => Effect.Effect<void, StorageError>
     /** Whether there is a record of that name that has not been moved aside. */
     readonly has: (runId: string) => Effect.Effect<boolean, StorageError>
@@ -74,14 +86,17 @@ export class RunStore extends Context.Service<
         return []
       })
 
+      const nothing = Effect.succeed<ReadonlyArray<string>>([])
       const all = Effect.gen(function* () {
-        const names = yield* fs.readDirectory(directory).pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))
-        const records = yield* Effect.forEach(
-          names.filter((name) => name.endsWith(".json") && isName(name.slice(0, -".json".length))),
-          (name) =>
-            read(name).pipe(Effect.catchTag("StorageError", ({ message }) => Effect.as(Effect.logError(message), [])))
+        const listed = yield* fs.readDirectory(directory).pipe(
+          storageStep("readDirectory", directory),
+          Effect.catchIf(isMissing, () => nothing),
+          Effect.result
         )
-        return records.flat().toSorted((a, b) => (a.view.created_at < b.view.created_at ? -1 : 1))
+        if (Result.isFailure(listed)) return { records: [], unread: [listed.failure] }
+        const names = listed.success.filter((name) => name.endsWith(".json") && isName(name.slice(0, -".json".length)))
+        const [records, unread] = yield* Effect.partition(names, read)
+        return { records: records.flat().toSorted((a, b) => (a.view.created_at < b.view.created_at ? -1 : 1)), unread }
       }).pipe(Effect.withSpan("RunStore.all"))
 
       const put = Effect.fn("RunStore.put")(function* (record: RunRecord) {

@@ -28,6 +28,7 @@ import type { OutputPlace } from "./Backend.ts"
 import { type BackendChoice, Backends } from "./Backends.ts"
 import { choiceOf, foundRecord, limitLeft, newRecord, workOf } from "./RunBegin.ts"
 import { RunListener } from "./RunListener.ts"
+import { invalid, notRunning, notWritten, RunRefused, unavailable, unknownRun, unreadable } from "./RunRefused.ts"
 import { makeRunOutput, type RunOutput } from "./RunOutput.ts"
 import { checkRunIds } from "./RunPaths.ts"
 import { type RunRecord, RunStore } from "./RunStore.ts"
@@ -36,24 +37,11 @@ import { Tails } from "./Tails.ts"
 
 /** Signs of life are told to the machine at most this often, ms. */
 const ALIVE_EVERY_MS = 5_000
-/** A backend that cannot be had, or cannot say yet what work it has, is asked again after so long. */
+/** A backend that cannot be had, or cannot say yet what work it has, is asked again after so long; so are the records. */
 const BACKEND_AGAIN = "10 seconds"
 const LOCAL: BackendChoice = { kind: "local" }
 /** Ended runs that are remembered. */
 const KEPT = 1_000
-
-/** A run that is asked for and cannot be, or one that is not there. */
-export class RunRefused extends Schema.TaggedError<RunRefused>()("RunRefused", {
-  code: Schema.Literals([
-    "run_invalid",
-    "run_exists",
-    "run_unknown",
-    "storage_failed",
-    "not_running",
-    "backend_unavailable"
-  ]),
-  message: Schema.String
-}) {}
 
 /** A run in this process. */
 interface Live {
@@ -80,8 +68,8 @@ export class Runs extends Context.Service<
     /** Takes every open run up again; from then on runs may be submitted. They are left to themselves when the scope closes. */
     readonly open: Effect.Effect<void, never, Scope.Scope | Needs>
     readonly submit: (request: unknown) => Effect.Effect<RunView, RunRefused>
-    /** Newest first, without their summaries, which may be long. */
-    readonly list: Effect.Effect<ReadonlyArray<RunView>>
+    /** Newest first, without their summaries, which may be long. Every run, or why not every one is known. */
+    readonly list: Effect.Effect<ReadonlyArray<RunView>, RunRefused>
     readonly get: (runId: string) => Effect.Effect<RunView, RunRefused>
     /** Asks for the end of a run; one that has ended stays as it is. */
     readonly cancel: (runId: string) => Effect.Effect<RunView, RunRefused>
@@ -105,6 +93,8 @@ export class Runs extends Context.Service<
       const live = yield* Ref.make<ReadonlyMap<string, Live>>(new Map())
       const ended = yield* Ref.make<ReadonlyMap<string, RunRecord>>(new Map())
       const waiting = yield* Ref.make<ReadonlyMap<string, Waiting>>(new Map())
+      /** Why not every run is known. */
+      const unread = yield* Ref.make(Option.none<RunRefused>())
       const turns = yield* SynchronizedRef.make<ReadonlyMap<string, Semaphore.Semaphore>>(new Map())
       const room = yield* Ref.make(
         Option.none<{ readonly scope: Scope.Scope; readonly context: Context.Context<Needs> }>()
@@ -244,35 +234,66 @@ export class Runs extends Context.Service<
             yield* takeUp(record)
           }
         },
-        Effect.retry({ schedule: Schedule.spaced(BACKEND_AGAIN), while: isRetryable }),
+        (adopted) =>
+          Effect.tapError(adopted, ({ message }) => Effect.logWarning(message)).pipe(
+            Effect.catchIf(isRetryable, () =>
+              Effect.retry(Effect.delay(adopted, BACKEND_AGAIN), {
+                schedule: Schedule.forever,
+                while: isRetryable
+              })
+            )
+          ),
         Effect.catch(({ message }) => Effect.logWarning(message))
       )
 
-      const open = Effect.gen(function* () {
-        const scope = yield* Effect.scope
-        const context = yield* Effect.context<Needs>()
-        yield* Ref.set(room, Option.some({ scope, context }))
-        for (const record of yield* store.all) {
+      /** Whether every run is known now; what cannot be read keeps nothing else from going on. */
+      const takeUpRecords = Effect.gen(function* () {
+        const { records, unread: problems } = yield* store.all
+        for (const record of records) {
+          if (Option.isSome(yield* Effect.option(recordOf(record.view.run_id)))) continue
           if (record.view.verdict !== null && record.cleaned) yield* bury(record)
           else {
             yield* Effect.logInfo("run_adopted").pipe(Effect.annotateLogs({ run: record.view.run_id }))
             yield* takeUp(record)
           }
         }
+        const problem = Option.map(Option.fromUndefinedOr(problems[0]), unreadable)
+        const before = yield* Ref.getAndSet(unread, problem)
+        if (Option.isSome(problem) && problem.value.message !== Option.getOrUndefined(before)?.message) {
+          yield* Effect.logError(problem.value.message)
+        }
+        return Option.isNone(problem)
+      })
+
+      const everyRunIsKnown = Effect.flatMap(
+        Ref.get(unread),
+        Option.match({ onNone: () => Effect.void, onSome: Effect.fail })
+      )
+
+      const open = Effect.gen(function* () {
+        const scope = yield* Effect.scope
+        const context = yield* Effect.context<Needs>()
+        yield* Ref.set(room, Option.some({ scope, context }))
+        const isWhole = yield* takeUpRecords
         const preferred = yield* Effect.orElseSucceed(backends.preferred, () => LOCAL)
-        yield* Effect.forkScoped(Effect.forEach(preferred.kind === "local" ? [LOCAL] : [LOCAL, preferred], adoptOthers))
+        // Before every record is read, no work is known to be without one.
+        const whole = isWhole
+          ? Effect.succeed(true)
+          : Effect.repeat(Effect.delay(takeUpRecords, BACKEND_AGAIN), { until: (known) => known })
+        yield* whole.pipe(
+          Effect.andThen(Effect.forEach(preferred.kind === "local" ? [LOCAL] : [LOCAL, preferred], adoptOthers)),
+          Effect.forkScoped
+        )
       }).pipe(Effect.withSpan("Runs.open"))
 
       const submit = Effect.fn("Runs.submit")(function* (input: unknown) {
-        const request = yield* Schema.decodeUnknownEffect(RunRequest)(input).pipe(
-          Effect.mapError(({ message }) => new RunRefused({ code: "run_invalid", message }))
-        )
+        // One that is not known may be of that id, or have the turn of that agent.
+        yield* everyRunIsKnown
+        const request = yield* Schema.decodeUnknownEffect(RunRequest)(input).pipe(Effect.mapError(invalid))
         const runId = request.runId ?? (yield* randomId(12))
-        yield* checkRunIds({ ...request, runId }).pipe(
-          Effect.mapError(({ message }) => new RunRefused({ code: "run_invalid", message }))
-        )
+        yield* checkRunIds({ ...request, runId }).pipe(Effect.mapError(invalid))
         if (request.prompt.includes("\u0000")) {
-          return yield* new RunRefused({ code: "run_invalid", message: "the prompt holds a NUL byte: leave it out" })
+          return yield* invalid({ message: "the prompt holds a NUL byte: leave it out" })
         }
         if (Option.isSome(yield* Effect.option(recordOf(runId)))) {
           return yield* new RunRefused({
@@ -282,9 +303,7 @@ export class Runs extends Context.Service<
         }
         const choice = yield* Effect.mapError(Effect.tap(backends.preferred, backends.of), unavailable)
         const record = newRecord({ ...request, runId }, choice, isoTime(yield* Clock.currentTimeMillis))
-        yield* store
-          .put(record)
-          .pipe(Effect.mapError(({ message }) => new RunRefused({ code: "storage_failed", message })))
+        yield* store.put(record).pipe(Effect.mapError(notWritten))
         yield* Effect.catchTag(launch(record), "BackendFailed", (error) => Effect.fail(unavailable(error)))
         return yield* get(runId)
       })
@@ -306,10 +325,8 @@ export class Runs extends Context.Service<
         if (found !== undefined) return found
         const waits = (yield* Ref.get(waiting)).get(runId)
         if (waits !== undefined) return yield* unavailable({ message: waits.reason })
-        return yield* new RunRefused({
-          code: "run_unknown",
-          message: "There is no run of that id: GET /runs lists them."
-        })
+        yield* everyRunIsKnown
+        return yield* unknownRun()
       })
 
       const recordOf = Effect.fnUntraced(function* (runId: string) {
@@ -329,6 +346,7 @@ export class Runs extends Context.Service<
         submit,
         get,
         list: Effect.gen(function* () {
+          yield* everyRunIsKnown
           const running = yield* Effect.forEach([...(yield* Ref.get(live)).values()], viewOf)
           const over = [...(yield* Ref.get(ended)).values()].map(({ view }) => view)
           const others = [...(yield* Ref.get(waiting)).values()].map(waitingView)
@@ -339,9 +357,7 @@ export class Runs extends Context.Service<
         cancel: Effect.fn("Runs.cancel")(function* (runId) {
           if ((yield* Ref.get(ended)).has(runId)) return yield* get(runId)
           const { machine, update } = yield* find(runId)
-          yield* update((before) => ({ ...before, cancelled: true })).pipe(
-            Effect.mapError(({ message }) => new RunRefused({ code: "storage_failed", message }))
-          )
+          yield* update((before) => ({ ...before, cancelled: true })).pipe(Effect.mapError(notWritten))
           yield* machine.ask({ type: "CANCEL" })
           return yield* get(runId)
         }),
@@ -368,12 +384,6 @@ export class Runs extends Context.Service<
     })
   )
 }
-
-const notRunning = () =>
-  new RunRefused({ code: "not_running", message: "The daemon starts or stops: try again in a moment." })
-
-const unavailable = ({ message }: { readonly message: string }) =>
-  new RunRefused({ code: "backend_unavailable", message })
 
 const waitingView = ({ reason, record: { view } }: Waiting): RunView =>
   view.verdict === null ? { ...view, state: "waiting", message: `it waits for its backend: ${reason}` } : view

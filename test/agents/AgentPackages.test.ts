@@ -1,5 +1,5 @@
 /** What agent files need, found out and installed without a daemon. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -100,6 +100,22 @@ describe.skipIf(withoutPython !== null)("what an agent file needs", { timeout: 1
         expect(yield* needs(third)).toEqual([])
         expect(third.packages?.stamp).not.toBe(second.packages?.stamp)
         expect(readdirSync(join(home, "state", "packages"))).toEqual(["a_agent.py"])
+      })
+    )
+  )
+
+  it.live("is not planned as all there is when what was installed before cannot be read", () =>
+    atDesk(({ fileOf, home }) =>
+      Effect.gen(function* () {
+        const { plan } = yield* AgentPackages
+        const place = join(home, "state", "packages", "a_agent.py")
+        mkdirSync(place, { recursive: true })
+        const file = yield* fileOf("import bs4\n")
+        rmSync(place, { recursive: true })
+        writeFileSync(place, "")
+        const refused = yield* Effect.flip(plan(file, ["beautifulsoup4"]))
+        expect(refused).toMatchObject({ verdict: "install_failed" })
+        expect(refused.message).toMatch(/^Nothing was installed: listing .*a_agent\.py failed: /)
       })
     )
   )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { request, sendRaw } from "../http/RawHttp.ts"
 import { apiOf, type Daemon, running, scoped, startDaemon } from "./Daemon.ts"
@@ -34,6 +34,21 @@ describe("runs that are loaded when somebody has some", () => {
         }
         assert.strictEqual((yield* ask(home, daemon, "GET /runs/nobody")).status, 404)
         assert.isFalse(existsSync(join(home, "state/runs")))
+      })
+    )
+  )
+
+  it.live("are not told as none when they cannot be read, and keep the daemon from nothing else", () =>
+    scoped((home) =>
+      Effect.gen(function* () {
+        mkdirSync(join(home, "state/runs"), { recursive: true })
+        writeFileSync(join(home, "state/runs/records"), "")
+        const daemon = yield* startDaemon(home)
+        const { body, status } = yield* ask(home, daemon, "GET /runs")
+        assert.strictEqual(status, 500)
+        assert.strictEqual(JSON.parse(body).error, "storage_failed")
+        assert.include(body, "Not every run of this machine can be read: listing ")
+        assert.strictEqual((yield* ask(home, daemon, "GET /status")).status, 200)
       })
     )
   )

@@ -4,7 +4,7 @@
  * @ref LLP 0020#the-backend [implements]
  */
 import { Config, Context, Effect, FileSystem, Layer, Option, Path, Ref } from "effect"
-import { DurableFiles } from "../../storage/index.ts"
+import { DurableFiles, isMissing, storageStep } from "../../storage/index.ts"
 import { type Backend, BackendFailed, type OutputPlace, type RunIds, type Work } from "../Backend.ts"
 import { prepareRunFiles } from "../RunFiles.ts"
 import { buildPodLogPath, filesBesideLog } from "../RunPaths.ts"
@@ -121,7 +121,11 @@ export class KubernetesBackend extends Context.Service<KubernetesBackend, Backen
         const leftTraces = Effect.fnUntraced(function* (work: Work) {
           const log = yield* Effect.orDie(buildPodLogPath(roots.here, work))
           const { directory, logName, recordName } = placeOf(log, path)
-          const names = yield* Effect.orElseSucceed(fs.readDirectory(directory), (): ReadonlyArray<string> => [])
+          const names = yield* fs.readDirectory(directory).pipe(
+            storageStep("readDirectory", directory),
+            Effect.catchIf(isMissing, () => Effect.succeed<ReadonlyArray<string>>([])),
+            Effect.catch(({ message }) => later(message))
+          )
           if (names.includes(recordName)) return true
           const info = yield* Effect.option(fs.stat(path.join(directory, logName)))
           return Option.exists(info, ({ size }) => size > 0)

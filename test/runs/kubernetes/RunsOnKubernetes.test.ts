@@ -121,7 +121,7 @@ describe("the service of runs on a cluster", () => {
         yield* until("it runs", () => stage.standIn.pods()[0]?.status.phase === "Running")
         yield* Scope.close(first, Exit.void)
         const store = yield* RunStore.pipe(Effect.provide(storeOf(stage)))
-        const [record] = yield* store.all
+        const [record] = (yield* store.all).records
         if (record === undefined) throw new Error("there is no record")
         yield* store.put({ ...record, view: { ...record.view, verdict: "unknown", message: "nobody knows" } })
         const after = yield* process(stage)
