@@ -1,7 +1,7 @@
 /** `holdfast run`. */
-import { Effect, Option, Path, Result } from "effect"
+import { Effect, Option, Path, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import type { RunRequest, RunView } from "../domain/index.ts"
+import { PathComponent, type RunRequest, type RunView } from "../domain/index.ts"
 import { UsageError } from "./Failures.ts"
 import { homeLayer } from "./LocalServices.ts"
 import { note, plain, print, printJson, printPretty, readInput, table } from "./Output.ts"
@@ -11,23 +11,27 @@ const withDaemon = withLiveDaemon("it is the daemon that keeps runs")
 
 const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON, one document a line"), Flag.withDefault(false))
 const idArgument = Argument.String("id").pipe(Argument.withDescription("The run's id, as `run list` shows it"))
+const isId = Schema.is(PathComponent)
+const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description))
 const optional = (name: string, metavar: string, description: string) =>
-  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
+  text(name, metavar, description).pipe(
+    Flag.filter(
+      (given) => given !== "",
+      () => "some text, or no such flag"
+    ),
+    Flag.optional
+  )
+/** Part of a path, as every id of a run is. */
+const id = (name: string, description: string) =>
+  text(name, "<id>", description).pipe(Flag.filter(isId, () => "1 to 200 letters, digits and dashes"))
 
 /** What a run is, on the command line. */
 const requestFlags = {
-  agent: Flag.String("agent").pipe(
-    Flag.withMetavar("<id>"),
-    Flag.withDescription("Whose run it is: an agent has one at a time"),
-    Flag.withDefault("local")
-  ),
-  company: Flag.String("company").pipe(
-    Flag.withMetavar("<id>"),
-    Flag.withDescription("What the agent belongs to"),
-    Flag.withDefault("local")
-  ),
-  id: optional("id", "<id>", "The run's id; one is made up when it is left out"),
-  prompt: optional("prompt", "<text>", "What the agent is to do"),
+  agent: id("agent", "Whose run it is: an agent has one at a time").pipe(Flag.withDefault("local")),
+  company: id("company", "What the agent belongs to").pipe(Flag.withDefault("local")),
+  id: id("id", "The run's id; one is made up when it is left out").pipe(Flag.optional),
+  prompt: text("prompt", "<text>", "What the agent is to do").pipe(Flag.optional),
   promptFile: optional("prompt-file", "<file>", "The same, from a file; - is standard input"),
   model: optional("model", "<name>", "For OpenCode: provider/model"),
   session: optional("session", "<id>", "For OpenCode: the session to go on with"),
@@ -35,7 +39,14 @@ const requestFlags = {
     Flag.withDescription("A variable of the run's environment, NAME=VALUE; may be repeated"),
     Flag.optional
   ),
-  seconds: Flag.Int("seconds").pipe(Flag.withDescription("End it after so long, as timed out"), Flag.optional),
+  seconds: Flag.Int("seconds").pipe(
+    Flag.withDescription("End it after so long, as timed out"),
+    Flag.filter(
+      (given) => given > 0,
+      () => "1 second or more"
+    ),
+    Flag.optional
+  ),
   drop: Flag.Boolean("drop-output").pipe(
     Flag.withDescription("Remove the output once there is a verdict"),
     Flag.withDefault(false)
@@ -171,7 +182,14 @@ const logsCommand = Command.make(
       Flag.withDescription("Go on until the run has ended"),
       Flag.withDefault(false)
     ),
-    from: Flag.Int("from").pipe(Flag.withDescription("Begin at this byte"), Flag.withDefault(0)),
+    from: Flag.Int("from").pipe(
+      Flag.withDescription("Begin at this byte"),
+      Flag.filter(
+        (given) => given >= 0,
+        () => "0 bytes or more"
+      ),
+      Flag.withDefault(0)
+    ),
     json
   },
   Effect.fnUntraced(function* ({ follow, from, id, json: asJson }) {

@@ -17,7 +17,7 @@ export class RunRefused extends Schema.TaggedError<RunRefused>()("RunRefused", {
 export const unknownRun = () =>
   new RunRefused({
     code: "run_unknown",
-    message: "There is no run of that id: holdfast run list shows those there are."
+    message: "There is no run of that id: holdfast run list shows those that there are."
   })
 
 export const notRunning = () =>

@@ -63,7 +63,13 @@ describe("run start", () => {
 
   it.live.each([
     [["run", "start"], /OpenCode needs a prompt/],
-    [["run", "start", "--prompt", "x", "--prompt-file", "y"], /not both/]
+    [["run", "start", "--prompt", "x", "--prompt-file", "y"], /not both/],
+    [["run", "start", "--seconds", "0", "--", "true"], /seconds[^]*1 second or more/],
+    [["run", "start", "--id", "../x", "--", "true"], /id[^]*1 to 200 letters, digits and dashes/],
+    [["run", "start", "--agent", "a b", "--", "true"], /agent[^]*1 to 200 letters, digits and dashes/],
+    [["run", "start", "--company", "", "--", "true"], /company[^]*1 to 200 letters, digits and dashes/],
+    [["run", "start", "--prompt", "x", "--model", ""], /model[^]*some text/],
+    [["run", "logs", "r1", "--from", "-1"], /from[^]*0 bytes or more/]
   ] as const)("explains %j as usage", ([argv, reason]) =>
     atDesk((desk) =>
       Effect.gen(function* () {

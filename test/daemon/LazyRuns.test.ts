@@ -32,7 +32,9 @@ describe("runs that are loaded when somebody has some", () => {
           assert.strictEqual(status, 200)
           assert.deepStrictEqual(JSON.parse(body), { runs: [] })
         }
-        assert.strictEqual((yield* ask(home, daemon, "GET /runs/nobody")).status, 404)
+        const nobody = yield* ask(home, daemon, "GET /runs/nobody")
+        assert.strictEqual(nobody.status, 404)
+        assert.include(nobody.body, "holdfast run list")
         assert.isFalse(existsSync(join(home, "state/runs")))
       })
     )
