@@ -70,7 +70,8 @@ export class DaemonClient extends Context.Service<
     readonly retryLogin: (daemon: LiveDaemon) => Asked<LoginResult>
     /** Ends the flow of this id, or any live one; whether there was one. */
     readonly cancelLogin: (daemon: LiveDaemon, flow: string | null) => Asked<CancelAnswer>
-    readonly logout: (daemon: LiveDaemon) => Asked<void>
+    /** Whether anybody was signed in. */
+    readonly logout: (daemon: LiveDaemon) => Asked<LogoutAnswer>
     readonly plugins: (daemon: LiveDaemon) => Asked<PluginList>
     readonly installPlugin: (daemon: LiveDaemon, request: PluginRequest) => Asked<LockedPlugin>
     readonly verifyPlugins: (
@@ -169,7 +170,7 @@ export class DaemonClient extends Context.Service<
         retryLogin: (daemon) => ask(daemon, HttpClientRequest.post("/login/retry"), LoginResult, PROVIDER_PATIENCE),
         cancelLogin: (daemon, flow) =>
           ask(daemon, post("/login/cancel", flow === null ? {} : { flow_id: flow }), CancelAnswer),
-        logout: (daemon) => Effect.asVoid(send(daemon, HttpClientRequest.post("/logout"))),
+        logout: (daemon) => ask(daemon, HttpClientRequest.post("/logout"), LogoutAnswer),
         plugins: (daemon) => ask(daemon, HttpClientRequest.get("/plugins"), PluginList),
         installPlugin: (daemon, request) =>
           ask(daemon, post("/plugins/install", request), LockedPlugin, FETCH_PATIENCE),
@@ -239,6 +240,11 @@ const CancelAnswer = Schema.Struct({ cancelled: Schema.Boolean })
 
 /** Whether there was a live flow to end. */
 export type CancelAnswer = typeof CancelAnswer.Type
+
+const LogoutAnswer = Schema.Struct({ signed_out: Schema.Boolean })
+
+/** Whether there was a token to remove. */
+export type LogoutAnswer = typeof LogoutAnswer.Type
 
 const PageLink = Schema.Struct({ url: Schema.String, expires_in_seconds: Schema.Int })
 

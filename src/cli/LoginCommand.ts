@@ -1,8 +1,8 @@
 /** `holdfast login`. */
-import { Effect, Option } from "effect"
+import { Config, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Home, type LoginStatus } from "../domain/index.ts"
-import { DaemonLock, DurableFiles } from "../storage/index.ts"
+import { Home, LoginFileJson, type LoginStatus } from "../domain/index.ts"
+import { DaemonLock, DurableFiles, unsealed } from "../storage/index.ts"
 import { Refused } from "./Failures.ts"
 import { findDaemon, type LiveDaemon } from "./LiveDaemon.ts"
 import { homeLayer } from "./LocalServices.ts"
@@ -75,9 +75,13 @@ const logoutCommand = Command.make(
   {},
   Effect.fnUntraced(function* () {
     const daemon = yield* findDaemon
-    yield* Option.isNone(daemon) ? forgetHere : withDaemon((live, client) => client.logout(live))
+    const { signed_out: wasSignedIn } = yield* Option.isNone(daemon)
+      ? forgetHere
+      : withDaemon((live, client) => client.logout(live))
     yield* print(
-      "Signed out: the token is gone from this machine. The provider's own list of devices may still show it."
+      wasSignedIn
+        ? "Signed out: the token is gone from this machine. The provider's own list of devices may still show it."
+        : "Nobody was signed in."
     )
   })
 ).pipe(
@@ -90,10 +94,25 @@ const forgetHere = Effect.gen(function* () {
   const home = yield* Home
   const files = yield* DurableFiles
   yield* (yield* DaemonLock).acquire(home.root)
-  if (!(yield* files.exists(home.login))) return
-  yield* files.remove(home.login)
-  yield* files.syncDirectory(home.state)
+  const isThere = yield* files.exists(home.login)
+  const hadToken = isThere && (yield* mayHoldToken(home.login))
+  if (isThere) {
+    yield* files.remove(home.login)
+    yield* files.syncDirectory(home.state)
+  }
+  if (Option.isSome(yield* Config.option(Config.Redacted("GITHUB_TOKEN")))) {
+    yield* note("GITHUB_TOKEN is set: a daemon that is started with it uses that account. Unset it to be signed out.")
+  }
+  return { signed_out: hadToken }
 }).pipe(Effect.scoped)
+
+/** A login's file also says how the last login ended, when nobody is signed in; one that cannot be read may hold anything. */
+const mayHoldToken = Effect.fnUntraced(function* (file: string) {
+  const bytes = yield* Effect.option((yield* DurableFiles).read(file))
+  const text = yield* unsealed(new TextDecoder().decode(Option.getOrUndefined(Option.flatten(bytes))))
+  const found = Option.flatMap(text, Schema.decodeUnknownOption(LoginFileJson))
+  return Option.isNone(found) || found.value.account !== undefined || found.value.flow?.token !== undefined
+})
 
 /** Signs in to the model provider by device code. */
 export const loginCommand = Command.make(

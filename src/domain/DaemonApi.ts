@@ -122,9 +122,11 @@ const login = HttpApiGroup.make("login")
     }).annotateMerge(words("End a flow", "The one that is live, or only the one that is named.")),
     HttpApiEndpoint.post("logout", "/logout", {
       payload: Empty,
-      success: Schema.Struct({ signed_out: Schema.Literal(true) }),
+      success: Schema.Struct({ signed_out: Schema.Boolean }),
       error: [conflict, failed(500, "`storage_failed`: the token is still on the disk.")]
-    }).annotateMerge(words("Sign out", "Removes token and session from memory and disk.")),
+    }).annotateMerge(
+      words("Sign out", "Removes token and session from memory and disk; `signed_out` is false when there were none.")
+    ),
     HttpApiEndpoint.get("models", "/models", {
       success: Schema.Struct({
         models: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.optionalKey(Schema.String) })),

@@ -38,8 +38,8 @@ export interface LoginControl {
   readonly retry: Effect.Effect<LoginResult, LoginRefused>
   /** Ends the live flow, or only the one of this id; whether there was one. */
   readonly cancel: (flow?: string) => Effect.Effect<boolean>
-  /** Why the token may still be on the disk, if so. */
-  readonly logout: Effect.Effect<string | null, LoginRefused>
+  /** Whether there was anything to forget, and why it may still be on the disk, if so. */
+  readonly logout: Effect.Effect<{ readonly signedOut: boolean; readonly problem: string | null }, LoginRefused>
   readonly account: ModelAccount["Service"]
 }
 
@@ -121,7 +121,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
     }
     switch (flow?.phase) {
       case undefined:
-        return { status: "error", code: "no_flow", error: "No login is under way: POST /login starts one." }
+        return { status: "error", code: "no_flow", error: "No login is under way: holdfast login starts one." }
       case "ok":
         return okResult(account?.name ?? null)
       case "expired":
@@ -188,7 +188,7 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
     if (context.account === null && !isLive(context.flow)) {
       return yield* new LoginRefused({
         code: "not_signed_in",
-        message: "Nobody is signed in, so there is nothing to try again: POST /login."
+        message: "Nobody is signed in, so there is nothing to try again: holdfast login"
       })
     }
     if (isLive(context.flow)) return { status: "pending" as const }
@@ -213,9 +213,14 @@ const makeLoginControl = Effect.fnUntraced(function* (machine: Effect.Effect<Int
 
   const logout = Effect.gen(function* () {
     const running = yield* mayWrite
+    const { account, flow, storageProblem } = (yield* running.current).context
     yield* running.ask({ type: "LOGOUT" })
     const { context } = yield* running.until((snapshot) => !snapshot.hasTag("asking"))
-    return context.storageProblem
+    return {
+      // A login that is being finished has its token already; what was not written may be on the disk still.
+      signedOut: account !== null || flow?.phase === "exchanging" || storageProblem !== null,
+      problem: context.storageProblem
+    }
   })
 
   const credential = Effect.gen(function* () {

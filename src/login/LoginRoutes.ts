@@ -27,9 +27,9 @@ export const loginRoutes = (login: LoginControl, models: Models["Service"]) =>
     ),
     post(
       "/logout",
-      Effect.flatMap(login.logout, (problem) =>
+      Effect.flatMap(login.logout, ({ problem, signedOut }) =>
         problem === null
-          ? Effect.succeed({ signed_out: true })
+          ? Effect.succeed({ signed_out: signedOut })
           : Effect.fail(
               new HttpFailure({
                 status: 500,

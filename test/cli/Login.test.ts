@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import type { LoginStatus } from "../../src/domain/index.ts"
+import { sealed } from "../../src/storage/index.ts"
 import { type Asked, standIn } from "./Gateway.ts"
 import { atDesk } from "./InProcess.ts"
 
@@ -189,6 +190,45 @@ describe("login logout", () => {
         expect(said).toMatchObject({ code: 0 })
         expect(said.out).toContain("Signed out")
         expect(yield* (yield* FileSystem.FileSystem).exists(file)).toBe(false)
+      })
+    )
+  )
+
+  const account = { provider: "p", access_token: "t", obtained_at: 1, account: "octocat", access: "granted" }
+  it.live.each([
+    ["no file", null, "Nobody was signed in."],
+    ["how the last login ended", { version: 1 }, "Nobody was signed in."],
+    ["a token", { version: 1, account }, "Signed out"]
+  ] as const)("while no daemon runs says what it found: %s", ([, file, text]) =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        if (file !== null) yield* desk.write("home/state/login.json", yield* sealed(JSON.stringify(file)))
+        const said = yield* desk.run(["login", "logout"])
+        expect(said).toMatchObject({ code: 0, err: "" })
+        expect(said.out).toContain(text)
+      })
+    )
+  )
+
+  it.live("says whose account is used all the same", () =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        const said = yield* desk.run(["login", "logout"], { env: { GITHUB_TOKEN: "gho_x" } })
+        expect(said).toMatchObject({ code: 0, out: "Nobody was signed in." })
+        expect(said.err).toContain("GITHUB_TOKEN is set")
+        expect(said.err).not.toContain("gho_x")
+      })
+    )
+  )
+
+  it.live.each([
+    [true, "Signed out"],
+    [false, "Nobody was signed in."]
+  ] as const)("says what the daemon found: %s", ([signed_out, text]) =>
+    atDesk((desk) =>
+      Effect.gen(function* () {
+        yield* standIn(desk, () => [200, { signed_out }])
+        expect((yield* desk.run(["login", "logout"])).out).toContain(text)
       })
     )
   )
