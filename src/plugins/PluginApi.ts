@@ -9,7 +9,7 @@ export interface PluginApi {
   readonly config: Readonly<Record<string, unknown>>
   /** Absolute path of a directory of its own, which lasts: what lies beside its code is no place to write to. */
   readonly data: string
-  /** Writes to the daemon's log, under the plugin's name. */
+  /** Writes to the daemon's log, under the plugin's name; what begins with no level is told at `info`. */
   readonly log: (level: "debug" | "info" | "warn" | "error", message: string) => void
   /** Aborted when the plugin is closed, and when its setup has failed or missed its deadline. */
   readonly signal: AbortSignal

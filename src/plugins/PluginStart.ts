@@ -1,5 +1,5 @@
 /** One plugin, from its entry file to what `setup` returned. */
-import { Effect, Fiber, FileSystem, Path, Predicate, Ref, Schema, type Scope } from "effect"
+import { Effect, Fiber, FileSystem, Path, Predicate, Ref, Result, Schema, type Scope } from "effect"
 import type { KnownPlugin } from "../domain/index.ts"
 import { directoryMode } from "../storage/index.ts"
 import type { PluginApi, PluginContribution, PluginSetup } from "./PluginApi.ts"
@@ -53,8 +53,8 @@ export const startPlugin = Effect.fnUntraced(function* (
     version,
     config: structuredClone(config),
     data,
-    log: (level, message) => {
-      runFork(Effect.annotateLogs(logAt(level)(String(message).slice(0, LONGEST_LINE)), "plugin", name))
+    log: (...said) => {
+      runFork(Effect.annotateLogs(logLine(said), "plugin", name))
     },
     signal: yield* Effect.abortSignal
   }
@@ -100,8 +100,19 @@ const LOG_LEVELS = {
   error: Effect.logError
 } as const
 
-/** A plugin is JavaScript: what it passes as level may be anything. */
-const logAt = (level: string) => Object.entries(LOG_LEVELS).find(([name]) => name === level)?.[1] ?? Effect.logInfo
+/** A plugin is JavaScript: what it passes may be anything. A first word that is no level is the beginning of the message. */
+const logLine = (said: ReadonlyArray<unknown>) => {
+  const [first, ...rest] = said
+  const known = Object.entries(LOG_LEVELS).find(([name]) => name === first)?.[1]
+  const isLevel = known !== undefined && rest.length > 0
+  const text = (isLevel ? rest : said).map(wordOf).join(" ")
+  return (isLevel ? known : Effect.logInfo)(text.slice(0, LONGEST_LINE))
+}
+
+const wordOf = (said: unknown): string => {
+  const asText = Result.try(() => String(said))
+  return Result.isSuccess(asText) ? asText.success : "an object without text"
+}
 
 const setupOf = (module: unknown): PluginSetup | undefined => {
   const exported = ["setup", "default"].map((name) => (Predicate.hasProperty(module, name) ? module[name] : undefined))

@@ -236,6 +236,32 @@ describe("the plugin host", () => {
     )
   )
 
+  it.effect("writes down what a plugin says, at the level that it names or at info", () =>
+    inFolder((root, lines) =>
+      Effect.gen(function* () {
+        const source = `export const setup = ({ log }) => {
+          log("warn", "low water")
+          log("error", undefined)
+          log("hello")
+          log("hello", { toString: () => "world" })
+          log("info")
+          log(Object.create(null))
+        }`
+        yield* writePlugin(root, "x", manifest("x"), source)
+        const { host } = yield* services
+        expect((yield* host.load(documentOf({ name: "x", config: {} }), NORMAL))[0]?.state).toBe("active")
+        expect(lines.filter((line) => /: (low|undefined|hello|info|an object)/.test(line))).toEqual([
+          "Warn: low water",
+          "Error: undefined",
+          "Info: hello",
+          "Info: hello world",
+          "Info: info",
+          "Info: an object without text"
+        ])
+      })
+    )
+  )
+
   it.effect("closes what an interrupted load has begun", () =>
     inFolder((root) =>
       Effect.gen(function* () {
