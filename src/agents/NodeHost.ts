@@ -9,13 +9,13 @@
 export const NODE_HOST = String.raw`
 import { createHash } from "node:crypto"
 import { readFileSync, writeSync } from "node:fs"
-import { setPriority } from "node:os"
+import { getPriority, setPriority } from "node:os"
 import { basename } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 
 // The daemon goes first where both want to run.
-setPriority(5)
+setPriority(Math.min(19, getPriority() + 5))
 const setup = JSON.parse(process.argv[2])
 const { file } = setup
 process.argv.splice(1, 2, file)

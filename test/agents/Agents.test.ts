@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { getPriority } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber } from "effect"
@@ -45,6 +46,18 @@ describe("discovery", () => {
         expect(yield* names).toEqual(["One", "Two"])
         expect(yield* call("One")).toEqual({ ok: true, output: "1" })
         expect(yield* call("Two")).toEqual({ ok: true, output: "[2]" })
+      })
+    )
+  )
+
+  it.live("runs files in processes that give way to the daemon", () =>
+    staged({}, ({ call, write }) =>
+      Effect.gen(function* () {
+        write("a_agent.py", python("A", "import os\nreturn os.nice(0)"))
+        write("b_agent.js", javascript("B", "return getPriority()", 'import { getPriority } from "node:os"'))
+        write("c_agent.ts", javascript("C", "return getPriority()", 'import { getPriority } from "node:os"'))
+        const output = String(Math.min(19, getPriority() + 5))
+        for (const name of ["A", "B", "C"]) expect(yield* call(name), name).toEqual({ ok: true, output })
       })
     )
   )
