@@ -16,12 +16,24 @@ const body = [
   "`[not a link](nowhere.md)` and [elsewhere](https://example.com/x.md)"
 ].join("\n\n")
 
+const MAP = "llp/0000-map.explainer.md"
+const DOCUMENT = new RegExp(`^llp/((?!0000)\\d{4})-[a-z]+\\.(?:${kinds.join("|")})\\.md$`)
+
+/** The tree with a map of its documents. */
+const mapped = (tree: Tree): Tree => {
+  const found = Object.keys(tree).flatMap((path) => {
+    const [, number] = DOCUMENT.exec(path) ?? []
+    return number === undefined ? [] : [{ number, link: `[it](${path.slice("llp/".length)})` }]
+  })
+  const related = found.map(({ number }) => `LLP ${number}`).join(", ")
+  return { ...tree, [MAP]: doc("Explainer", related, found.map(({ link }) => link).join("\n")) }
+}
+
 /** What an annotation begins with; put together here, because this file's own comments are checked as well. */
 const at = "@ref"
 
 /** A small set of documents and code in which everything resolves. */
-const clean: Tree = {
-  "llp/0000-map.explainer.md": doc("Explainer", "LLP 0004", "The map."),
+const clean: Tree = mapped({
   "llp/0004-apply.spec.md": doc("Spec", "[0000](0000-map.explainer.md)", body),
   "src/config/ApplyEngine.ts": [
     `// ${at} LLP 0004#commit-order [implements]: slot before marker before flip`,
@@ -31,7 +43,7 @@ const clean: Tree = {
     `export const text = "${at} LLP 9999#in-a-string is no annotation"`
   ].join("\n"),
   "test/config/ApplyEngine.test.ts": `// ${at} LLP 0004#commit-order [tests]: each cut between two of them\n`
-}
+})
 
 const code = "machines/Bad.ts"
 const text = "llp/0005-bad.spec.md"
@@ -75,6 +87,8 @@ const mutants: ReadonlyArray<readonly [what: string, rule: Rule, path: string, s
   ["a link to no file, after a code block", "link", text, doc("Spec", "none", "```\ncode\n```\n[x](../src/Gone.ts)")],
   ["a link to no heading", "anchor", text, doc("Spec", "none", "[x](0004-apply.spec.md#gone)")],
   ["a link to no heading of its own", "anchor", text, doc("Spec", "none", "[x](#gone)")],
+  ["a map without a document", "map", MAP, doc("Explainer", "LLP 0004", "`[it](0004-apply.spec.md)`")],
+  ["a map that is not related to a document", "map", MAP, doc("Explainer", "none", "[it](0004-apply.spec.md)")],
   ["a root that is no explainer", "root", "llp/0000-map.explainer.md", ""]
 ]
 
@@ -84,7 +98,8 @@ describe("the checker of references", () => {
   })
 
   it.each(mutants)("catches %s", (_, rule, path, source) => {
-    const tree: Record<string, string> = { ...clean, [path]: source }
+    const tree: Record<string, string> = { ...(path === MAP ? clean : mapped({ ...clean, [path]: source })) }
+    tree[path] = source
     if (rule === "root") {
       delete tree[path]
       tree["llp/0000-map.spec.md"] = doc("Spec", "none", "")
@@ -95,13 +110,13 @@ describe("the checker of references", () => {
 
   it.each(headers)("catches a document without its line **%s:**", (name) => {
     const source = doc("Spec", "none", "").replace(new RegExp(`\\*\\*${name}:.*\n`), "")
-    expect(check({ ...clean, [text]: source }).map(render)).toEqual([
+    expect(check(mapped({ ...clean, [text]: source })).map(render)).toEqual([
       `${text}:1 ${rules.header} (header: **${name}:** is missing)`
     ])
   })
 
   it.each(kinds)("knows documents of the kind %s", (kind) => {
-    expect(check({ ...clean, [`llp/0005-x.${kind}.md`]: doc(kind, "none", "") })).toEqual([])
+    expect(check(mapped({ ...clean, [`llp/0005-x.${kind}.md`]: doc(kind, "none", "") }))).toEqual([])
   })
 
   it("has a mutant for every rule", () => {

@@ -14,6 +14,7 @@ export const rules = {
   form: "an annotation reads `@ref LLP 0000#anchor [relation]: gloss`",
   header: "a document opens with its header lines",
   link: "a link leads to a file of this repository",
+  map: "document 0000 links to every other document, and is related to it",
   name: "a document is named NNNN-slug.kind.md",
   number: "a document's number is its own",
   reference: "an annotation names a document",
@@ -64,6 +65,8 @@ export const check = (tree: Tree): ReadonlyArray<Violation> => {
   }
   if (docs.size > 0 && docs.get("0000")?.kind !== "explainer") report("root", "llp", 1, "there is none")
 
+  const root = docs.get("0000")
+  if (root?.kind === "explainer") checkMap(root, docs, report)
   for (const doc of docs.values()) {
     checkHeader(doc, docs, report)
     checkLinks(doc, tree, report)
@@ -101,6 +104,18 @@ const checkHeader = (doc: Doc, docs: ReadonlyMap<string, Doc>, report: Report): 
   const [related, relatedLine] = values.get("Related") ?? ["", 1]
   for (const [number] of related.matchAll(/\b\d{4}\b/g)) {
     if (!docs.has(number)) report("related", doc.path, relatedLine, `LLP ${number}`)
+  }
+}
+
+const checkMap = (root: Doc, docs: ReadonlyMap<string, Doc>, report: Report): void => {
+  const [, related = ""] = /^\*\*Related:\*\*(.*)$/m.exec(root.source) ?? []
+  const text = prose(root.source)
+    .map((line) => line.replaceAll(/`[^`]*`/g, ""))
+    .join("\n")
+  for (const { number, path } of docs.values()) {
+    if (path === root.path) continue
+    if (!text.includes(`](${posix.basename(path)}`)) report("map", root.path, 1, `no link to ${posix.basename(path)}`)
+    else if (!related.includes(number)) report("map", root.path, 1, `not related to ${number}`)
   }
 }
 
