@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { GAP_REASONS, ROLLBACK_REASONS } from "../../machines/index.ts"
 import { reply } from "../central/StandIn.ts"
@@ -18,6 +18,17 @@ const withoutTimings = (text: string): string =>
     .join("\n")
 
 describe("GET /metrics", () => {
+  it("has no metric of which its document says nothing", () => {
+    const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8")
+    const document = read("llp/0014-telemetry.spec.md")
+    const names = [...read("src/telemetry/Metrics.ts").matchAll(/"(holdfast_\w+)"/g)].map(([, name = ""]) => name)
+    assert.isAbove(names.length, 20)
+    assert.deepStrictEqual(
+      names.filter((name) => !document.includes(`\`${name}\``)),
+      []
+    )
+  })
+
   it.live("is for who has the token, and text that a scraper reads", () =>
     scoped((home) =>
       Effect.gen(function* () {
