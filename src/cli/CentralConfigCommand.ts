@@ -90,5 +90,9 @@ const listCommand = Command.make(
 /** The parent of `central config put`, `get`, `list`, `history`, `diff` and `rollback`. */
 export const configCommand = Command.make("config").pipe(
   Command.withDescription("The documents that central serves."),
+  Command.withExamples([
+    { command: "holdfast central config put fleet config.json --data DIR" },
+    { command: "holdfast central config history fleet --data DIR" }
+  ]),
   Command.withSubcommands([putCommand, getCommand, listCommand, historyCommand, diffCommand, rollbackCommand])
 )

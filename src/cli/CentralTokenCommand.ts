@@ -84,5 +84,6 @@ const revokeCommand = Command.make(
 /** The parent of `central token create`, `list` and `revoke`. */
 export const tokenCommand = Command.make("token").pipe(
   Command.withDescription("Policy tokens: what machines join with."),
+  Command.withExamples([{ command: "holdfast central token create --config fleet --data DIR" }]),
   Command.withSubcommands([createCommand, listCommand, revokeCommand])
 )

@@ -32,7 +32,10 @@ const listCommand = Command.make(
   "list",
   { json: Flag.Boolean("json").pipe(Flag.withDescription("Print one JSON document"), Flag.withDefault(false)) },
   ({ json }) => listMachines(json)
-).pipe(Command.withDescription("List the machines, with how many states and transitions each has."))
+).pipe(
+  Command.withDescription("List the machines, with how many states and transitions each has."),
+  Command.withExamples([{ command: "holdfast machines list --json" }])
+)
 
 const listMachines = (json: boolean) => {
   const rows = catalogue.map(({ document, id, machine, title }) => {
@@ -122,5 +125,9 @@ const explainCommand = Command.make(
 export const machinesCommand = Command.make("machines", {}, () => listMachines(false)).pipe(
   Command.withDescription("The statecharts that decide everything that this program does: list, draw or explain them."),
   Command.withShortDescription("List, draw and explain the statecharts"),
+  Command.withExamples([
+    { command: "holdfast machines" },
+    { command: "holdfast machines explain config-apply", description: "One of them, in words" }
+  ]),
   Command.withSubcommands([listCommand, renderCommand, explainCommand])
 )

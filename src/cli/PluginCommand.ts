@@ -184,6 +184,10 @@ const hash = Command.make(
 export const pluginCommand = Command.make("plugin").pipe(
   Command.withDescription("Plugins of this machine: exactly what was pinned, and nothing that was not named."),
   Command.withShortDescription("Plugins of this machine"),
+  Command.withExamples([
+    { command: "holdfast plugin list" },
+    { command: "holdfast plugin install ./weather", description: "From a folder of this machine" }
+  ]),
   Command.withSubcommands([install, list, verify, remove, hash])
 )
 

@@ -1,6 +1,8 @@
 /** The built program as the shell sees it: exit codes, streams, signals. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import type { Command } from "effect/cli"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { loadCommands } from "../../src/cli/Commands.ts"
 import { eventually } from "../e2e/Processes.ts"
 import { node, Programs, script } from "../support/Program.ts"
 
@@ -39,6 +41,15 @@ describe("the program", () => {
     }
     expect(stdout).toContain("EXAMPLES")
     expect(stdout).not.toContain("\u001b")
+  })
+
+  it("has examples for every command and every one below it", async () => {
+    const silentOf = (command: Command.Command.Any, path: string): ReadonlyArray<string> => {
+      const name = `${path} ${command.name}`.trim()
+      const below = command.subcommands.flatMap(({ commands }) => commands).flatMap((each) => silentOf(each, name))
+      return command.examples.length === 0 ? [name, ...below] : below
+    }
+    expect((await loadCommands([])).flatMap((command) => silentOf(command, ""))).toEqual([])
   })
 
   const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
