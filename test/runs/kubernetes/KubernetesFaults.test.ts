@@ -67,11 +67,12 @@ describe("an API that has trouble", () => {
   it("resumes watches that are cut, from where they were and without a new list", () =>
     onStage(({ backend, standIn }) =>
       Effect.gen(function* () {
-        const { ended, fiber } = yield* begin(backend, workOf("r1", "sleep 1; exit 6"))
+        const { ended, fiber } = yield* begin(backend, workOf("r1", "sleep 3; exit 6"))
         yield* until("it runs", running(standIn))
         for (let cut = 0; cut < 5; cut += 1) {
+          const before = count(standIn, watches)
           standIn.cutWatches()
-          yield* Effect.sleep("150 millis")
+          yield* until("they are resumed", () => count(standIn, watches) > before)
         }
         expect(settled(fiber)).toBe(false)
         expect(yield* ended).toEqual(exited(6))
