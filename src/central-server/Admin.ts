@@ -102,127 +102,134 @@ export class Admin extends Context.Service<
     readonly listRows: IngestLedger["Service"]["list"]
   }
 >()("holdfast/central-server/Admin") {
-  static readonly layerStores = Layer.effect(
-    Admin,
-    Effect.gen(function* () {
-      const tokens = yield* Tokens
-      const store = yield* ConfigStore
-      const gateways = yield* Gateways
-      const ledger = yield* IngestLedger
-      const settings = yield* Settings
+  /** Over the stores of a directory. A server checks documents against its own URL, all others against the stored one. */
+  static readonly layerOver = (ownUrl?: string) =>
+    Layer.effect(
+      Admin,
+      Effect.gen(function* () {
+        const tokens = yield* Tokens
+        const store = yield* ConfigStore
+        const gateways = yield* Gateways
+        const ledger = yield* IngestLedger
+        const settings = yield* Settings
 
-      const objectionsTo = Effect.fnUntraced(function* (bytes: Uint8Array) {
-        return reviewDocument(bytes, yield* settings.get("external_url"))
-      })
+        const objectionsTo = Effect.fnUntraced(function* (bytes: Uint8Array) {
+          const externalUrl = ownUrl === undefined ? yield* settings.get("external_url") : Option.some(ownUrl)
+          return reviewDocument(bytes, externalUrl)
+        })
 
-      const save = Effect.fnUntraced(function* (
-        name: string,
-        bytes: Uint8Array,
-        { expect, force, restores, savedBy = "command" }: SaveOptions & { readonly restores?: number }
-      ) {
-        const objections = yield* objectionsTo(bytes)
-        if (objections.length > 0 && !force) return yield* new ConfigRefused({ objections })
-        const forced = objections.length > 0
-        const saved = yield* store.put(name, bytes, { forced, savedBy, expect, restores })
-        return { ...saved, forced, warnings: objections.map(warningOf) }
-      })
+        const save = Effect.fnUntraced(function* (
+          name: string,
+          bytes: Uint8Array,
+          { expect, force, restores, savedBy = "command" }: SaveOptions & { readonly restores?: number }
+        ) {
+          const objections = yield* objectionsTo(bytes)
+          if (objections.length > 0 && !force) return yield* new ConfigRefused({ objections })
+          const forced = objections.length > 0
+          const saved = yield* store.put(name, bytes, { forced, savedBy, expect, restores })
+          return { ...saved, forced, warnings: objections.map(warningOf) }
+        })
 
-      const getConfig = Effect.fn("Admin.getConfig")((name: string) =>
-        Effect.flatMap(store.document(name), Option.match({ onNone: () => noDocument(name), onSome: Effect.succeed }))
-      )
-
-      const revision = Effect.fn("Admin.revision")((name: string, seq: number) =>
-        Effect.flatMap(
-          store.revision(name, seq),
-          Option.match({ onNone: () => noRevision(name, seq), onSome: Effect.succeed })
+        const getConfig = Effect.fn("Admin.getConfig")((name: string) =>
+          Effect.flatMap(store.document(name), Option.match({ onNone: () => noDocument(name), onSome: Effect.succeed }))
         )
-      )
 
-      const earlier = Effect.fnUntraced(function* (name: string) {
-        // The document itself may be damaged, which is a reason to go back.
-        const newest = yield* store.etag(name)
-        if (Option.isNone(newest)) return yield* noDocument(name)
-        const seq = yield* store.previous(name)
-        if (Option.isSome(seq)) return { seq: seq.value, newest: newest.value }
-        return yield* new AdminRefused({
-          reason: "invalid",
-          message: `${name} has never had another document, so there is nothing to go back to.`
+        const revision = Effect.fn("Admin.revision")((name: string, seq: number) =>
+          Effect.flatMap(
+            store.revision(name, seq),
+            Option.match({ onNone: () => noRevision(name, seq), onSome: Effect.succeed })
+          )
+        )
+
+        const earlier = Effect.fnUntraced(function* (name: string) {
+          // The document itself may be damaged, which is a reason to go back.
+          const newest = yield* store.etag(name)
+          if (Option.isNone(newest)) return yield* noDocument(name)
+          const seq = yield* store.previous(name)
+          if (Option.isSome(seq)) return { seq: seq.value, newest: newest.value }
+          return yield* new AdminRefused({
+            reason: "invalid",
+            message: `${name} has never had another document, so there is nothing to go back to.`
+          })
+        })
+
+        return Admin.of({
+          listRows: ledger.list,
+          createToken: tokens.create,
+          listTokens: tokens.list,
+          revokeToken: tokens.revoke,
+          check: Effect.fn("Admin.check")(function* (name, bytes) {
+            yield* checkName(name)
+            const newest = yield* store.etag(name)
+            const etag = yield* etagOf(bytes)
+            return { objections: yield* objectionsTo(bytes), unchanged: Option.contains(newest, etag) }
+          }),
+          putConfig: Effect.fn("Admin.putConfig")(save),
+          rollback: Effect.fn("Admin.rollback")(function* (name, { seq, ...options }) {
+            // What "the one before" is depends on the newest: another save in between must not make it something else.
+            const chosen = seq === undefined ? yield* earlier(name) : { seq, newest: undefined }
+            const { bytes } = yield* revision(name, chosen.seq)
+            return yield* save(name, bytes, {
+              ...options,
+              expect: options.expect ?? chosen.newest,
+              restores: chosen.seq
+            })
+          }),
+          getConfig,
+          revision,
+          history: Effect.fn("Admin.history")(function* (name, { before = Number.MAX_SAFE_INTEGER, limit = 50 } = {}) {
+            const revisions = (yield* store.history).filter(({ config }) => config === name)
+            if (revisions.length === 0) return yield* noDocument(name)
+            const views = viewRevisions(
+              revisions,
+              (yield* gateways.list).filter(({ config }) => config === name)
+            )
+            return views.filter(({ seq }) => seq < before).slice(0, limit)
+          }),
+          diff: Effect.fn("Admin.diff")(function* (name, a, b) {
+            return diffDocuments((yield* revision(name, a)).bytes, (yield* revision(name, b)).bytes)
+          }),
+          listConfigs: Effect.map(store.history, (history) => {
+            const infos = history.map(({ config, created_at, etag, forced, seq }) => ({
+              name: config,
+              etag,
+              forced: forced === 1,
+              revisions: seq,
+              saved_at: isoTime(created_at)
+            }))
+            return [...new Map(infos.map((info) => [info.name, info])).values()]
+          }),
+          listGateways: Effect.map(Effect.all([gateways.list, store.history]), ([all, history]) =>
+            viewGateways(all, history)
+          ),
+          gatewayDetail: Effect.fn("Admin.gatewayDetail")(function* (id) {
+            const found = yield* gateways.find(id)
+            return {
+              gateway: viewGateway(found, factsOf(yield* store.history)(found.config)),
+              tenures: yield* gateways.tenures(id),
+              events: yield* ledger.list({ gatewayId: id, signal: "events", limit: 100 }),
+              runs: yield* ledger.list({ gatewayId: id, signal: "runs", limit: 100 })
+            }
+          }),
+          revokeGateway: gateways.revoke,
+          fleet: Effect.gen(function* () {
+            const history = yield* store.history
+            const all = yield* gateways.list
+            const views = viewGateways(all, history)
+            const now = yield* Clock.currentTimeMillis
+            return {
+              now: isoTime(now),
+              configs: viewConfigs(all, views, history),
+              gateways: views,
+              warnings: yield* gateways.losses(now)
+            }
+          }).pipe(Effect.withSpan("Admin.fleet"))
         })
       })
-
-      return Admin.of({
-        listRows: ledger.list,
-        createToken: tokens.create,
-        listTokens: tokens.list,
-        revokeToken: tokens.revoke,
-        check: Effect.fn("Admin.check")(function* (name, bytes) {
-          yield* checkName(name)
-          const newest = yield* store.etag(name)
-          const etag = yield* etagOf(bytes)
-          return { objections: yield* objectionsTo(bytes), unchanged: Option.contains(newest, etag) }
-        }),
-        putConfig: Effect.fn("Admin.putConfig")(save),
-        rollback: Effect.fn("Admin.rollback")(function* (name, { seq, ...options }) {
-          // What "the one before" is depends on the newest: another save in between must not make it something else.
-          const chosen = seq === undefined ? yield* earlier(name) : { seq, newest: undefined }
-          const { bytes } = yield* revision(name, chosen.seq)
-          return yield* save(name, bytes, { ...options, expect: options.expect ?? chosen.newest, restores: chosen.seq })
-        }),
-        getConfig,
-        revision,
-        history: Effect.fn("Admin.history")(function* (name, { before = Number.MAX_SAFE_INTEGER, limit = 50 } = {}) {
-          const revisions = (yield* store.history).filter(({ config }) => config === name)
-          if (revisions.length === 0) return yield* noDocument(name)
-          const views = viewRevisions(
-            revisions,
-            (yield* gateways.list).filter(({ config }) => config === name)
-          )
-          return views.filter(({ seq }) => seq < before).slice(0, limit)
-        }),
-        diff: Effect.fn("Admin.diff")(function* (name, a, b) {
-          return diffDocuments((yield* revision(name, a)).bytes, (yield* revision(name, b)).bytes)
-        }),
-        listConfigs: Effect.map(store.history, (history) => {
-          const infos = history.map(({ config, created_at, etag, forced, seq }) => ({
-            name: config,
-            etag,
-            forced: forced === 1,
-            revisions: seq,
-            saved_at: isoTime(created_at)
-          }))
-          return [...new Map(infos.map((info) => [info.name, info])).values()]
-        }),
-        listGateways: Effect.map(Effect.all([gateways.list, store.history]), ([all, history]) =>
-          viewGateways(all, history)
-        ),
-        gatewayDetail: Effect.fn("Admin.gatewayDetail")(function* (id) {
-          const found = yield* gateways.find(id)
-          return {
-            gateway: viewGateway(found, factsOf(yield* store.history)(found.config)),
-            tenures: yield* gateways.tenures(id),
-            events: yield* ledger.list({ gatewayId: id, signal: "events", limit: 100 }),
-            runs: yield* ledger.list({ gatewayId: id, signal: "runs", limit: 100 })
-          }
-        }),
-        revokeGateway: gateways.revoke,
-        fleet: Effect.gen(function* () {
-          const history = yield* store.history
-          const all = yield* gateways.list
-          const views = viewGateways(all, history)
-          const now = yield* Clock.currentTimeMillis
-          return {
-            now: isoTime(now),
-            configs: viewConfigs(all, views, history),
-            gateways: views,
-            warnings: yield* gateways.losses(now)
-          }
-        }).pipe(Effect.withSpan("Admin.fleet"))
-      })
-    })
-  )
+    )
 
   /** Administration of the central in a directory; creates it when it is not there. */
-  static readonly layer = (data: string) => Layer.fresh(Admin.layerStores.pipe(Layer.provide(storesLayer(data))))
+  static readonly layer = (data: string) => Layer.fresh(Admin.layerOver().pipe(Layer.provide(storesLayer(data))))
 }
 
 const warningOf = ({ consequence, message, pointer }: Objection): string =>

@@ -56,6 +56,13 @@ export class Database extends Context.Service<
 /** The database's name in central's directory. */
 export const DATABASE_FILE = "central.sqlite"
 
+/** What a server holds for as long as it runs; commands do not. */
+export const LOCK = {
+  lockFile: "central.lock",
+  pidFile: "central.pid.json",
+  held: "a central already runs on this directory"
+}
+
 const open = Effect.fnUntraced(function* (directory: string, busyMillis: number) {
   const fs = yield* FileSystem.FileSystem
   const path = (yield* Path.Path).join(directory, DATABASE_FILE)

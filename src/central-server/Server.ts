@@ -16,13 +16,13 @@ import {
   urlHost,
   withDoors
 } from "../http/index.ts"
-import { DurableFiles, type StorageError } from "../storage/index.ts"
+import { DurableFiles, type LockHeld, type StorageError, takeFileLock } from "../storage/index.ts"
 import { Admin } from "./Admin.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import { CentralMetrics, type RequestKind } from "./CentralMetrics.ts"
 import { centralPages, isOpen, notices } from "./CentralPages.ts"
 import { type CertificateFiles, type CertificateUnusable, keepCertificate, readCertificate } from "./Certificate.ts"
-import { ADMIN_TOKEN } from "./Database.ts"
+import { ADMIN_TOKEN, LOCK } from "./Database.ts"
 import type { DatabaseError } from "./DatabaseError.ts"
 import { FleetLook } from "./FleetLook.ts"
 import { DEFAULT_IDENTITY_POLICY, Identities, type IdentityPolicy, type SigningKeyUnusable } from "./Identities.ts"
@@ -59,7 +59,7 @@ export interface Listening {
 
 /** The services behind the routes. */
 export const servicesLayer = (data: string, policy: IdentityPolicy) =>
-  Layer.mergeAll(Polls.layer, IngestLedger.pruning, Admin.layerStores, CentralMetrics.layer).pipe(
+  Layer.mergeAll(Polls.layer, IngestLedger.pruning, CentralMetrics.layer).pipe(
     Layer.provideMerge(Identities.layer(policy)),
     Layer.provideMerge(storesLayer(data)),
     Layer.provideMerge(Version.layer)
@@ -67,7 +67,7 @@ export const servicesLayer = (data: string, policy: IdentityPolicy) =>
 
 /**
  * Starts a central until the scope closes, and gives its address as soon as it answers. The external URL is stored in the
- * directory, where the save pipeline finds it.
+ * directory, where commands find it. There is one server on a directory: a second one would store another URL.
  */
 export const serve = Effect.fn("central.serve")(
   function* (
@@ -78,6 +78,7 @@ export const serve = Effect.fn("central.serve")(
     | CertificateUnusable
     | DatabaseError
     | ListenFailed
+    | LockHeld
     | SigningKeyUnusable
     | StorageError
     | VersionUnknown,
@@ -87,6 +88,7 @@ export const serve = Effect.fn("central.serve")(
     const wanted = options.externalUrl === undefined ? undefined : yield* externalUrlOf(options.externalUrl)
     const certificate = tls === undefined ? undefined : yield* readCertificate(tls)
     const services = yield* Layer.build(servicesLayer(data, { ...DEFAULT_IDENTITY_POLICY, ...options.identity }))
+    yield* Effect.provide(takeFileLock(data, LOCK), DurableFiles.layer)
     const token = yield* Effect.provide(ownToken(data, ADMIN_TOKEN), DurableFiles.layer)
     return yield* Effect.gen(function* () {
       const { port, renew, server } = yield* listen({
@@ -114,7 +116,9 @@ export const serve = Effect.fn("central.serve")(
       })
       const routes = mountRoutes([...pages, ...adminRoutes({ data, closing: Deferred.await(closed) })])
       const look = yield* Layer.build(
-        FleetLook.layer({ externalUrl, certificateExpires: kept?.expiresAt ?? Effect.succeed(null), warnings })
+        FleetLook.layer({ externalUrl, certificateExpires: kept?.expiresAt ?? Effect.succeed(null), warnings }).pipe(
+          Layer.provideMerge(Admin.layerOver(externalUrl))
+        )
       )
       const admins = Effect.provide(yield* HttpRouter.toHttpEffect(routes), look)
       const { hostname, origin } = new URL(externalUrl)

@@ -6,7 +6,7 @@ import type { PlatformError } from "effect/PlatformError"
  * A file operation that failed.
  *
  * - `operation`: the step that failed (`open`, `write`, `fsync`, `syncDirectory`, `rename`, `remove`, `makeDirectory`,
- *   `symlink`, `read`, `readLink`, `readDirectory`, `stat`, `truncate`, `lock`, or `readBack`: the bytes on disk differ
+ *   `chown`, `symlink`, `read`, `readLink`, `readDirectory`, `stat`, `truncate`, `lock`, or `readBack`: the bytes on disk differ
  *   from the bytes just written)
  * - `code`: the system's error code (`ENOSPC`, `EIO`, `EROFS`, `EACCES`, `ENOENT`, `EMFILE` …), `CORRUPT` for
  *   `readBack`, `unknown` where the system gave none
@@ -65,6 +65,7 @@ const descriptions: Readonly<Record<string, string>> = {
   syncDirectory: "syncing the directory",
   rename: "renaming",
   remove: "removing",
+  chown: "giving away",
   makeDirectory: "creating the directory",
   symlink: "creating the link",
   read: "reading",

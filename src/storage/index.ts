@@ -1,6 +1,8 @@
 /** Durable files: atomic writes, slots, and the single-instance lock. */
-export { DaemonLock, LockHeld } from "./DaemonLock.ts"
+export { DaemonLock } from "./DaemonLock.ts"
 export { directoryMode, DurableFiles, fileMode } from "./DurableFiles.ts"
+export { LockHeld, takeFileLock } from "./FileLock.ts"
+export { keepOwner } from "./Owner.ts"
 export { sealed, unsealed } from "./Seal.ts"
 export { sha256Hex } from "./Sha256.ts"
 export { type ActiveLink, FlipError, type SlotContents, SlotRecord } from "./SlotFiles.ts"

@@ -192,7 +192,14 @@ describe("the directory", () => {
         const modeOf = (path: string) => Effect.map(fs.stat(path), ({ mode }) => mode & 0o777)
         expect(yield* modeOf(directory)).toBe(0o700)
         const names = yield* fs.readDirectory(directory)
-        expect(names.sort()).toEqual(["admin-token", "central.sqlite", "central.sqlite-shm", "central.sqlite-wal"])
+        expect(names.sort()).toEqual([
+          "admin-token",
+          "central.lock",
+          "central.pid.json",
+          "central.sqlite",
+          "central.sqlite-shm",
+          "central.sqlite-wal"
+        ])
         for (const name of names) expect(yield* modeOf(`${directory}/${name}`)).toBe(0o600)
       }).pipe(Effect.provide(NodeServices.layer))
     )

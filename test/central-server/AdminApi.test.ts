@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, FileSystem } from "effect"
@@ -164,6 +165,12 @@ describe("saving over the API", () => {
       Effect.gen(function* () {
         const ask = yield* asAdmin(fixture)
         const away = documentFor("https://elsewhere.example")
+        // Whatever others have stored, a server knows how it is reached.
+        const stored = new DatabaseSync(`${fixture.directory}/central.sqlite`)
+        stored.exec("UPDATE settings SET value = 'https://elsewhere.example' WHERE key = 'external_url'")
+        stored.close()
+        const own = document(documentFor(fixture.central.url), {})
+        expect(bodyOf(yield* ask("POST", "/configs/fleet/check", own)).objections).toEqual([])
         const objections = [
           { pointer: "/sinks/central/config/url", message: expect.any(String), consequence: expect.any(String) }
         ]

@@ -340,7 +340,7 @@ describe("a database file", () => {
   it.effect("that was removed is told from a new central: 503, until a backup is back and central restarted", () =>
     withCentral((fixture) =>
       Effect.gen(function* () {
-        const { admin, central, directory } = fixture
+        const { admin, central, directory, stop } = fixture
         const gateway = yield* joined(fixture)
         yield* backup(directory, `${directory}/backup.sqlite`)
         for (const end of ["", "-wal", "-shm"]) rmSync(`${directory}/central.sqlite${end}`)
@@ -360,6 +360,7 @@ describe("a database file", () => {
         expect(yield* restore(directory, `${directory}/backup.sqlite`)).toBe("nothing")
         expect(errorOf(yield* gateway.unchanged)).toEqual(UNAVAILABLE)
         expect((yield* Effect.flip(admin.listGateways)).message).toMatch(/was replaced while .*Restart central/)
+        yield* stop
         yield* Effect.gen(function* () {
           const again = yield* serve({ data: directory, host: "127.0.0.1", port: 0, externalUrl: central.url })
           const ask = makeAsk(again.url)

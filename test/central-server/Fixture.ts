@@ -1,6 +1,6 @@
 /** A central on a real directory and a real socket, under the test's clock. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, FileSystem, Layer, Redacted } from "effect"
+import { Effect, Exit, FileSystem, Layer, Redacted, Scope } from "effect"
 import { Admin, type Listening, serve, type ServeOptions } from "../../src/central-server/index.ts"
 
 export interface Answer {
@@ -12,6 +12,8 @@ export interface Answer {
 export interface Fixture {
   readonly directory: string
   readonly central: Listening
+  /** Ends the server before the test ends, so that another one may run on its directory. */
+  readonly stop: Effect.Effect<void>
   /** Administration over a connection of its own, as another process would have it. */
   readonly admin: Admin["Service"]
   readonly ask: (method: string, route: string, init?: RequestInit) => Effect.Effect<Answer>
@@ -49,7 +51,10 @@ export const withCentral = <A, E>(
 ) =>
   Effect.gen(function* () {
     const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-    const central = yield* serve({ data: `${directory}/central`, host: "127.0.0.1", port: 0, ...options })
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    const central = yield* serve({ data: `${directory}/central`, host: "127.0.0.1", port: 0, ...options }).pipe(
+      Scope.provide(scope)
+    )
     const data = options.data ?? `${directory}/central`
     const admin = yield* Layer.build(Admin.layer(data))
     const ask = makeAsk(central.url)
@@ -57,9 +62,9 @@ export const withCentral = <A, E>(
       Effect.map(ask("POST", "/v1/identity/bootstrap", json({ bootstrap_token: token })), ({ body }) =>
         String(JSON.parse(body).jwt)
       )
-    return yield* Admin.use((admin) => use({ directory: data, central, admin, ask, bootstrap })).pipe(
-      Effect.provide(admin)
-    )
+    return yield* Admin.use((admin) =>
+      use({ directory: data, central, stop: Scope.close(scope, Exit.void), admin, ask, bootstrap })
+    ).pipe(Effect.provide(admin))
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 /** A document that the central accepts. */

@@ -196,11 +196,12 @@ describe("config", () => {
 
 describe("a central", () => {
   it.effect("keeps tokens, documents, keys and gateways over a restart", () =>
-    withCentral(({ admin, bootstrap, central, directory }) =>
+    withCentral(({ admin, bootstrap, central, directory, stop }) =>
       Effect.gen(function* () {
         const { etag } = yield* admin.putConfig("fleet", documentFor(central.url), { force: false })
         const token = yield* makeToken(admin)
         const jwt = yield* bootstrap(token)
+        yield* stop
         yield* withCentral(
           (again) =>
             Effect.gen(function* () {
@@ -211,6 +212,23 @@ describe("a central", () => {
             }),
           { data: directory }
         )
+      })
+    )
+  )
+
+  it.effect("is alone on its directory, beside commands and until it ends", () =>
+    withCentral(({ admin, central, directory, stop }) =>
+      Effect.gen(function* () {
+        const second = withCentral(({ central }) => Effect.succeed(central.url), { data: directory })
+        expect(yield* Effect.flip(second)).toMatchObject({
+          _tag: "LockHeld",
+          message: expect.stringMatching(
+            /^a central already runs on this directory: process \d+ .*central\.lock\. Use that/
+          )
+        })
+        expect((yield* admin.check("fleet", documentFor(central.url))).objections).toEqual([])
+        yield* stop
+        expect(yield* second).not.toBe(central.url)
       })
     )
   )

@@ -54,7 +54,7 @@ const restore = (data: string, files: ReadonlyArray<string>) =>
 
 const [mode = "", data = "", ...files] = process.argv.slice(2)
 const programs: Record<string, Effect.Effect<unknown, unknown, NodeServices.NodeServices>> = {
-  write: write.pipe(Effect.provide(Admin.layerStores), Effect.provide(storesLayer(data))),
+  write: write.pipe(Effect.provide(Admin.layerOver()), Effect.provide(storesLayer(data))),
   restore: Effect.scoped(restore(data, files)),
   nothing: Effect.void
 }
