@@ -5,12 +5,12 @@
  * @ref LLP 0007#backup-and-restore [implements]
  */
 import type { DatabaseSync } from "node:sqlite"
-import { Clock, Effect, FileSystem, Option, Path, Schedule, Schema } from "effect"
+import { Clock, Effect, FileSystem, Path, Schedule, Schema } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { isoTime } from "../domain/index.ts"
-import { DurableFiles, type StorageError } from "../storage/index.ts"
+import { DurableFiles, keepOwner, type StorageError } from "../storage/index.ts"
 import { etagOf, isConfigName } from "./ConfigStore.ts"
-import { BUSY_TIMEOUT_MILLIS, DATABASE_FILE, loadSqlite, migrate } from "./Database.ts"
+import { ADMIN_TOKEN, BUSY_TIMEOUT_MILLIS, DATABASE_FILE, loadSqlite, LOCK, migrate } from "./Database.ts"
 import { type DatabaseError, databaseError } from "./DatabaseError.ts"
 import { BackupRefused } from "./Refused.ts"
 
@@ -94,7 +94,10 @@ export const prepareRestore = Effect.fn("central.prepareRestore")(function* (dat
       () => noBackup(file)
     )
   )
-  yield* migrate(copy, staged)
+  yield* migrate(copy, staged, {
+    called: file,
+    advice: "restore it with that version, or use another backup. Nothing was changed."
+  })
   yield* checkContent(copy, file, NOT_RESTORED)
   const backedUpAt = yield* step(staged, () => backedUpAtOf(copy))
   const key = yield* step(staged, () => settingOf(copy, "signing_key"))
@@ -118,6 +121,7 @@ export const prepareRestore = Effect.fn("central.prepareRestore")(function* (dat
     if (old === "nothing" || old === "damaged") {
       const kept = old === "nothing" ? null : yield* keepFiles(live, now)
       yield* closed(copy, staged)
+      yield* keepOwner(staged, old === "nothing" ? data : live)
       // The log of another database would be taken for that of this one.
       yield* durable.remove(`${live}-wal`)
       yield* durable.remove(`${live}-shm`)
@@ -126,6 +130,7 @@ export const prepareRestore = Effect.fn("central.prepareRestore")(function* (dat
     }
     const kept = keptName(live, now)
     yield* closed(yield* copyTo(old, `${kept}.partial`), `${kept}.partial`)
+    yield* keepOwner(`${kept}.partial`, live)
     yield* durable.rename(data, path.basename(`${kept}.partial`), path.basename(kept))
     yield* copyInto(copy, live)
     return { kept, still_revoked }
@@ -145,24 +150,32 @@ const noBackup = (file: string) =>
     message: `${file} is not a database, or damaged. Nothing was changed: name a file that \`central backup\` wrote.`
   })
 
-/** A backup is renamed to its name: never to that of a file which is in use, or of a directory. */
+/** A backup is renamed to its name: never to that of a file which is in use, or of what is no file. */
 const checkTarget = Effect.fnUntraced(function* (data: string, target: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const folder = path.dirname(target)
   const refused = (why: string) => new BackupRefused({ message: `No backup can be written to ${target}: ${why}.` })
+  if (path.basename(target) === "-") return yield* refused("it is not written to standard output. Name a file")
   const real = yield* Effect.mapError(fs.realPath(folder), () =>
     refused(`there is no directory ${folder}, or it may not be read`)
   )
-  const isOwn = path.basename(target).startsWith(DATABASE_FILE)
+  const isOwn = OWN_FILES.some((name) => path.basename(target).startsWith(name))
   if (isOwn && real === (yield* Effect.mapError(fs.realPath(data), storage(data)))) {
     return yield* refused("it is a file of the central itself")
   }
-  const found = yield* Effect.option(fs.stat(target))
-  if (Option.exists(found, ({ type }) => type === "Directory")) {
-    return yield* refused("it is a directory. Name a file in it")
-  }
+  if (!(yield* (yield* DurableFiles).exists(target))) return
+  const { type: found } = yield* Effect.mapError(fs.lstat(target), storage(target))
+  if (found === "File") return
+  return yield* refused(NO_FILES[found] ?? "it is a device, a pipe or a socket. Name a file")
 })
+
+const NO_FILES: Readonly<Record<string, string>> = {
+  Directory: "it is a directory. Name a file in it",
+  SymbolicLink: "it is a link. Name the file itself"
+}
+
+const OWN_FILES = [DATABASE_FILE, ADMIN_TOKEN, LOCK.lockFile, LOCK.pidFile]
 
 const SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
@@ -258,6 +271,7 @@ const keepFiles = Effect.fnUntraced(function* (live: string, now: number) {
     if (yield* durable.exists(`${live}${end}`)) {
       yield* fs.copyFile(`${live}${end}`, `${kept}${end}`).pipe(Effect.mapError(storage(kept)))
       yield* fs.chmod(`${kept}${end}`, 0o600).pipe(Effect.mapError(storage(kept)))
+      yield* keepOwner(`${kept}${end}`, live)
     }
   }
   return kept

@@ -318,8 +318,15 @@ PRAGMA user_version = 2;
 /** What makes each format of the one before it. */
 const FORMATS = [TABLES, FLEET]
 
-/** Brings a database to the newest format; refuses one of a newer version. */
-export const migrate = (database: DatabaseSync, path: string): Effect.Effect<void, DatabaseError> =>
+/** Brings a database to the newest format; refuses one of a newer version, with these words. */
+export const migrate = (
+  database: DatabaseSync,
+  path: string,
+  { advice, called }: { readonly called: string; readonly advice: string } = {
+    called: path,
+    advice: "use that version, or another --data."
+  }
+): Effect.Effect<void, DatabaseError> =>
   Effect.try({
     try: () =>
       inTransaction(database, () => {
@@ -336,7 +343,7 @@ export const migrate = (database: DatabaseSync, path: string): Effect.Effect<voi
             new DatabaseError({
               path,
               code: 0,
-              message: `${path} was written by a newer version (format ${found}): use that version, or another --data.`
+              message: `${called} was written by a newer version (format ${found}): ${advice}`
             })
           )
     )

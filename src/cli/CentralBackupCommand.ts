@@ -44,12 +44,17 @@ export const restoreCommand = Command.make(
     const { prepareRestore } = yield* load
     const { apply, backup, found } = yield* prepareRestore(data, file)
     yield* note(`${file} is whole: ${sentence(backup)}, as of ${backup.backed_up_at}.`)
+    if (WARNINGS[found] !== "") yield* note(WARNINGS[found])
     yield* confirm(QUESTIONS[found], { yes: yes || found === "nothing" })
     const { kept, still_revoked } = yield* apply
     if (json) yield* printJson({ ...backup, found, kept, still_revoked })
     else yield* print(`${data} is put back to ${backup.backed_up_at}.`)
     if (kept !== null) yield* note(`What was there is kept as ${kept}.`)
-    yield* note("Gateways that joined since are taken in again when they poll.")
+    yield* note(
+      found === "other"
+        ? "Gateways of the central that was there are not known here: each has to join again."
+        : "Gateways that joined since are taken in again when they poll."
+    )
     if (found === "same") {
       const { gateways, tokens } = still_revoked
       yield* note(`What was revoked since stays revoked: ${count(gateways, "gateway")}, ${count(tokens, "token")}.`)
@@ -68,13 +73,20 @@ export const restoreCommand = Command.make(
   Command.withExamples([{ command: "holdfast central restore central-monday.sqlite --data DIR" }])
 )
 
+/** Said to whoever is asked, and to whoever is not. */
+const WARNINGS = {
+  nothing: "",
+  same: "",
+  other:
+    "ANOTHER central is in this directory, which gave out identities of its own: its gateways would have to join again.",
+  damaged: "What is in the directory is damaged."
+} as const
+
 const QUESTIONS = {
   nothing: "",
   same: "Put it in the place of the central that is there? What was saved and joined since the backup is lost to it.",
-  other:
-    "ANOTHER central is in this directory, which gave out identities of its own: its gateways would have to join again. " +
-    "Put the backup in its place?",
-  damaged: "What is in the directory is damaged. Put the backup in its place?"
+  other: "Put the backup in its place?",
+  damaged: "Put the backup in its place?"
 } as const
 
 const sentence = ({ configs, gateways, revisions, rows, tokens }: Holdings): string =>

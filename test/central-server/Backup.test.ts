@@ -2,7 +2,7 @@ import { truncateSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, FileSystem } from "effect"
+import { Effect, FileSystem, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { backUp, prepareRestore } from "../../src/central-server/index.ts"
 import { bearer, documentFor, errorOf, json, makeToken, withCentral } from "./Fixture.ts"
@@ -25,6 +25,9 @@ const spoil =
     database.exec(`PRAGMA foreign_keys = OFF; ${sql}`)
     database.close()
   }
+
+/** A user that is not the superuser, by number. */
+const SOMEBODY = 65_534
 
 /** Cuts the file off, after its first pages. */
 const cutOff = (file: string): void => truncateSync(file, 20_000)
@@ -136,13 +139,46 @@ describe("a backup", () => {
     )
   )
 
+  it.effect("that the superuser puts back is of whoever owns the directory", (context) =>
+    withCentral(({ admin, central, directory }) =>
+      Effect.gen(function* () {
+        if (process.getuid?.() !== 0) return context.skip("only the superuser can give files away")
+        yield* admin.putConfig("fleet", documentFor(central.url), { force: false })
+        const file = `${directory}/backup.sqlite`
+        yield* backup(directory, file)
+        const fs = yield* files
+        const other = yield* fs.makeTempDirectory()
+        yield* fs.chown(other, SOMEBODY, SOMEBODY)
+        const owners = Effect.gen(function* () {
+          const names = (yield* fs.readDirectory(other)).map((name) => `${other}/${name}`)
+          return yield* Effect.forEach(names, (name) => Effect.map(fs.stat(name), ({ gid, uid }) => [uid, gid]))
+        })
+        const theirs = [Option.some(SOMEBODY), Option.some(SOMEBODY)]
+        yield* restore(other, file)
+        expect(yield* owners).toEqual([theirs])
+        // The copy of what was there, of a sound central and of a damaged one.
+        yield* restore(other, file)
+        expect(yield* owners).toEqual([theirs, theirs])
+        yield* TestClock.adjust("1 second")
+        yield* fs.writeFileString(`${other}/central.sqlite`, "no database".repeat(1000))
+        yield* restore(other, file)
+        expect(yield* owners).toEqual([theirs, theirs, theirs])
+        yield* fs.remove(other, { recursive: true })
+      })
+    )
+  )
+
   it.effect.each([
     ["is no database", "not a database", overwrite],
     ["is a database of something else", "not one of a central", spoil("DROP TABLE tokens")],
     ["holds another document than it says", "not the one of its etag", spoil("UPDATE revisions SET bytes = x'00'")],
     ["has a config that cannot be one", "whose name cannot be one", spoil("UPDATE revisions SET config = '../x'")],
     ["refers to what is not there", "refers to none", spoil("DELETE FROM tokens")],
-    ["is of a newer version", "newer version", spoil("PRAGMA user_version = 99")],
+    [
+      "is of a newer version",
+      /^\S+backup\.sqlite was written by a newer version \(format 99\): restore it with that/,
+      spoil("PRAGMA user_version = 99")
+    ],
     ["is cut off", /damaged|malformed/, cutOff]
   ] as const)("that %s is refused before anything is touched", ([, message, make]) =>
     withCentral(({ admin, bootstrap, central, directory }) =>

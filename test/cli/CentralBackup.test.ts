@@ -1,6 +1,8 @@
-import { writeFileSync, readdirSync, readFileSync, existsSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { serve } from "../../src/central-server/index.ts"
 import { withCentralDesk } from "./CentralDesk.ts"
 
 describe("central backup and restore", () => {
@@ -49,6 +51,25 @@ describe("central backup and restore", () => {
     )
   )
 
+  it.live("says that it would take the place of another central, also where nobody is asked", () =>
+    withCentralDesk(({ central, desk, document }) =>
+      Effect.gen(function* () {
+        yield* central(["config", "put", "fleet", yield* document("a.json")])
+        const file = desk.path("monday.sqlite")
+        yield* central(["backup", file])
+        const other = ["--data", desk.path("other")]
+        yield* Effect.scoped(serve({ data: desk.path("other"), host: "127.0.0.1", port: 0 }))
+        const warning = /ANOTHER central is in this directory.*its gateways would have to join again/
+        const unasked = yield* desk.run(["central", "restore", file, ...other], { stdin: "" })
+        expect(unasked).toMatchObject({ code: 1, err: expect.stringMatching(warning) })
+        const done = yield* desk.run(["central", "restore", file, ...other, "--yes"])
+        expect(done).toMatchObject({ code: 0, err: expect.stringMatching(warning) })
+        expect(done.err).toMatch(/are not known here: each has to join again/)
+        expect(done.err).not.toMatch(/taken in again/)
+      })
+    )
+  )
+
   it.live("refuses what is no backup, and what a backup must not be written to", () =>
     withCentralDesk(({ central, desk, document }) =>
       Effect.gen(function* () {
@@ -59,6 +80,9 @@ describe("central backup and restore", () => {
         const cut = desk.path("cut.sqlite")
         writeFileSync(cut, readFileSync(file).subarray(0, 20_000))
         const empty = yield* desk.write("empty", "")
+        symlinkSync(text, desk.path("link"))
+        symlinkSync("nowhere", desk.path("dangling"))
+        execFileSync("mkfifo", [desk.path("pipe")])
         const names = readdirSync(desk.path("central"))
         const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
           [["restore", text, "--yes"], /text is not a database, or damaged\. Nothing was changed: name a file/],
@@ -68,6 +92,11 @@ describe("central backup and restore", () => {
           [["restore", desk.path(), "--yes"], /is no file/],
           [["backup", desk.path("no", "where.sqlite")], /there is no directory .*no, or it may not be read/],
           [["backup", desk.path("central")], /it is a directory\. Name a file in it/],
+          [["backup", "-"], /not written to standard output\. Name a file/],
+          [["backup", desk.path("link")], /it is a link\. Name the file itself/],
+          [["backup", desk.path("dangling")], /it is a link\. Name the file itself/],
+          [["backup", desk.path("pipe")], /it is a device, a pipe or a socket\. Name a file/],
+          [["backup", desk.path("central", "central.lock")], /it is a file of the central itself/],
           [["backup", desk.path("central", "central.sqlite")], /it is a file of the central itself/],
           [["backup", desk.path("central", "central.sqlite-wal")], /it is a file of the central itself/]
         ]
@@ -77,6 +106,8 @@ describe("central backup and restore", () => {
         }
         expect(readdirSync(desk.path("central"))).toEqual(names)
         expect(existsSync(desk.path("central.partial"))).toBe(false)
+        expect(lstatSync(desk.path("dangling")).isSymbolicLink()).toBe(true)
+        expect(lstatSync(desk.path("pipe")).isFIFO()).toBe(true)
         const none = yield* desk.run(["central", "backup", file, "--data", desk.path("typo")])
         expect(none).toMatchObject({
           code: 1,
