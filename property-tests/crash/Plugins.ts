@@ -2,8 +2,8 @@
 import { Effect, Layer } from "effect"
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import { PluginNotInstalled } from "../../src/domain/index.ts"
-import { PluginFetcher, showSource } from "../../src/plugins/index.ts"
+import { PluginNotInstalled, showSource } from "../../src/domain/index.ts"
+import { PluginFetcher } from "../../src/plugins/index.ts"
 import { createFile, type Disk, makeDirectory, openFile, sync, write } from "./Disk.ts"
 import type { Mounted } from "./DiskFileSystem.ts"
 

@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import * as fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
-import * as Source from "../../src/plugins/Source.ts"
+import * as Source from "../../src/domain/PluginSource.ts"
 import { loadMutant, removeMutants } from "../Mutants.ts"
 import { describeFailure, hunt, options } from "../Options.ts"
 
@@ -169,7 +169,7 @@ describe("sources of plugins", () => {
   })
 
   it.each(mutants)("are not so in a program that %s", async (_, search, replacement) => {
-    const mutant = await loadMutant<typeof Source>("src/plugins/Source.ts", search, replacement)
+    const mutant = await loadMutant<typeof Source>("src/domain/PluginSource.ts", search, replacement)
     expect(check(mutant, hunt).failed).toBe(true)
   })
 })

@@ -9,6 +9,7 @@ import {
   isLoopbackHost,
   MAX_DOCUMENT_BYTES,
   normaliseUrl,
+  pluginProblems,
   pointerOf,
   type Problem
 } from "../domain/index.ts"
@@ -30,7 +31,11 @@ export const reviewDocument = (bytes: Uint8Array, externalUrl: Option.Option<str
   const shape = checkShape(bytes)
   return Result.isFailure(shape)
     ? shape.failure.map((problem) => ({ ...problem, consequence: REFUSED_BY_GATEWAYS("config_invalid") }))
-    : [...pinObjections(shape.success), ...centralObjections(shape.success, externalUrl)]
+    : [
+        ...pinObjections(shape.success),
+        ...pluginObjections(shape.success),
+        ...centralObjections(shape.success, externalUrl)
+      ]
 }
 
 /** Whether two base URLs are the same central: spelling aside, and all loopback names being one. */
@@ -59,6 +64,13 @@ const pinObjections = (document: ConfigDocument): ReadonlyArray<Objection> => {
   })
   return [...unpinned, ...unlisted]
 }
+
+const pluginObjections = (document: ConfigDocument): ReadonlyArray<Objection> =>
+  pluginProblems(document).map(({ message, pointer, verdict }) => ({
+    pointer,
+    message,
+    consequence: REFUSED_BY_GATEWAYS(verdict)
+  }))
 
 const needsNoPin = (name: string): boolean => isBundled(name) || isCentralPlugin(name)
 

@@ -1,8 +1,7 @@
 /** Where agent files are installed from: what a command line names, and the files that lie there. */
 import { Effect, FileSystem, Path, Result } from "effect"
 import type { AgentOrigin } from "../agents/index.ts"
-import { packageRoot } from "../domain/index.ts"
-import type { PluginSource } from "../plugins/index.ts"
+import { packageRoot, parseSource, type PluginSource, showSource } from "../domain/index.ts"
 import { sha256Hex } from "../storage/index.ts"
 import { loadAgents } from "./AgentServices.ts"
 import { Refused } from "./Failures.ts"
@@ -72,7 +71,7 @@ export const fetchAgents = Effect.fn("cli.fetchAgents")(function* (text: string,
     }
   }
   const source = yield* parse(isLocal ? local : text, ref)
-  const { PluginFetcher, showSource } = yield* loadPlugins
+  const { PluginFetcher } = yield* loadPlugins
   const into = yield* fs
     .makeTempDirectoryScoped({ prefix: "holdfast-agents-" })
     .pipe(Effect.mapError((error) => new Refused({ message: `There is no room to fetch it to: ${reasonOf(error)}.` })))
@@ -88,7 +87,6 @@ export const fetchAgents = Effect.fn("cli.fetchAgents")(function* (text: string,
 })
 
 const parse = Effect.fnUntraced(function* (text: string, ref: string | null): Effect.fn.Return<PluginSource, Refused> {
-  const { parseSource } = yield* loadPlugins
   const [, place, version] = SHORT.exec(text) ?? []
   const full = place === undefined ? text : `git+https://${place}${version === undefined ? "" : `#${version}`}`
   return yield* Effect.fromResult(

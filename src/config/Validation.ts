@@ -2,18 +2,18 @@
 import {
   BUNDLED_PLUGINS,
   CENTRAL_PLUGIN,
+  checkSettings,
   type ConfigDocument,
   type Diagnostic,
   type FullValidation,
   isBundled,
   type KnownPlugin,
+  listedTwice,
   nearest,
-  type PluginEntry,
   pointerOf,
   type Problem,
-  type SinkEntry
+  settingsProblems
 } from "../domain/index.ts"
-import { checkSettings } from "./SettingsSchema.ts"
 
 /** The capability that a plugin must provide to be named by a sink. */
 export const SINK_CAPABILITY = "sink"
@@ -47,33 +47,17 @@ export const ignoredKeys = (document: ConfigDocument): ReadonlyArray<Diagnostic>
 type Catalogue = ReadonlyMap<string, KnownPlugin>
 
 const pluginProblems = ({ plugins = [], sinks = {} }: ConfigDocument, catalogue: Catalogue): ReadonlyArray<Problem> => {
-  const first = new Map<string, number>()
+  const twice = listedTwice(plugins)
   return plugins.flatMap((entry, index): ReadonlyArray<Problem> => {
-    const path = ["plugins", String(index)]
-    const earlier = first.get(entry.name)
-    if (earlier !== undefined) {
-      const message = `\`${entry.name}\` is listed already at /plugins/${earlier}: keep one of the two`
-      return [{ pointer: pointerOf([...path, "name"]), message }]
-    }
-    first.set(entry.name, index)
+    const double = twice.get(index)
+    if (double !== undefined) return [double]
     if (entry.enabled === false) return []
     const plugin = catalogue.get(entry.name)
     return plugin === undefined
-      ? [unknownPlugin(entry.name, [...path, "name"], catalogue)]
-      : settingsProblems(plugin, entry, path, Object.values(sinks))
+      ? [unknownPlugin(entry.name, ["plugins", String(index), "name"], catalogue)]
+      : settingsProblems(plugin.manifest.config_schema, entry, index, Object.values(sinks))
   })
 }
-
-/** The settings of a plugin that serves sinks are given there; beside its name they may be left out. */
-const settingsProblems = (
-  { manifest }: KnownPlugin,
-  { config, name }: PluginEntry,
-  path: ReadonlyArray<string>,
-  sinks: ReadonlyArray<SinkEntry>
-): ReadonlyArray<Problem> =>
-  manifest.config_schema === undefined || (config === undefined && sinks.some(({ plugin }) => plugin === name))
-    ? []
-    : checkSettings(manifest.config_schema, config ?? {}, [...path, "config"])
 
 const sinkProblems = ({ plugins = [], sinks = {} }: ConfigDocument, catalogue: Catalogue): ReadonlyArray<Problem> => {
   // The first entry of a name counts; a second one is a problem of its own.

@@ -2,11 +2,13 @@
 import { Config, Effect, FileSystem, Layer, Option, Path, Ref } from "effect"
 import {
   AGENTS_PLUGIN,
+  AGENTS_SETTINGS,
   CENTRAL_PLUGIN,
   type KnownPlugin,
   PluginCatalogue,
   type PluginTrees,
   RUNS_PLUGIN,
+  RUNS_SETTINGS,
   Version
 } from "../domain/index.ts"
 import { PLUGIN_API_VERSION, readPluginFolder } from "./Manifest.ts"
@@ -146,44 +148,3 @@ const bundled = (version: string): ReadonlyArray<KnownPlugin> => [
     origin: "bundled"
   }
 ]
-
-const text = { type: "string", minLength: 1 }
-const url = { type: "string", pattern: "^https?://" }
-
-const AGENTS_SETTINGS = {
-  type: "object",
-  additionalProperties: false,
-  properties: {
-    model: text,
-    fallback_models: { type: "array", items: text },
-    agents_path: text,
-    auto_install: { enum: ["listed", "ask", "off"] },
-    call_timeout_seconds: { type: "number", exclusiveMinimum: 0, maximum: 3600 },
-    memory_mib: { type: "integer", minimum: 64, maximum: 65536 },
-    provider: {
-      type: "object",
-      additionalProperties: false,
-      properties: {
-        kind: { enum: ["github", "openai-compatible"] },
-        github_url: url,
-        github_api_url: url,
-        client_id: text,
-        base_url: url,
-        api_key: text
-      },
-      if: { not: { properties: { kind: { const: "openai-compatible" } }, required: ["kind"] } },
-      else: { required: ["base_url"] }
-    }
-  }
-}
-
-/** What of the cluster's settings can be used, the backend itself says: it knows their forms. */
-const RUNS_SETTINGS = {
-  type: "object",
-  additionalProperties: false,
-  properties: {
-    backend: { enum: ["local", "kubernetes"] },
-    kubernetes: { type: "object", required: ["image"] },
-    concurrency: { type: "integer", minimum: 1 }
-  }
-}

@@ -4,7 +4,7 @@ import { Effect, FileSystem } from "effect"
 import { folderMissing } from "./ArtifactRules.ts"
 import { fetchGit } from "./Git.ts"
 import type { FetchedPlugin } from "./PluginFetcher.ts"
-import type { PluginSource } from "./Source.ts"
+import type { PluginSource } from "../domain/index.ts"
 import { fetchTarball } from "./Tarball.ts"
 
 /** See `PluginFetcher`. */

@@ -1,7 +1,7 @@
 /** Fetches one commit of a repository with git and checks it out byte for byte. Nothing of the repository is run. */
 import { Config, Duration, Effect, FileSystem, Option, Path } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import { type InstallFailure, PluginNotInstalled } from "../domain/index.ts"
+import { type GitSource, type InstallFailure, PluginNotInstalled, showSource } from "../domain/index.ts"
 import { printable } from "../http/index.ts"
 import { type ProgramFailed, runProgram } from "../process/index.ts"
 import {
@@ -14,7 +14,6 @@ import {
   tooLarge,
   tooMany
 } from "./ArtifactRules.ts"
-import { type GitSource, showSource } from "./Source.ts"
 
 export interface GitCheckout {
   /** The work tree, with git's own `.git` in it. */

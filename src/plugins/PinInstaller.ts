@@ -1,23 +1,22 @@
 /** Honours the pins of a document: every plugin that it names is on this machine, and is the artifact that was meant. */
-import { Effect, Layer, Result, Schema } from "effect"
+import { Effect, Layer, Result } from "effect"
 import {
   type ConfigDocument,
-  INSTALL_FAILURES,
   isBundled,
   type KnownPlugin,
+  parseSource,
   PinInstaller,
   type PinPreview,
   type PinRefusal,
+  pinRefusal,
   PluginCatalogue,
   type PluginEntry,
-  PluginName,
   PluginNotInstalled,
   pointerOf,
-  TreeHash
+  wrongPin
 } from "../domain/index.ts"
 import type { LockedPlugins } from "./PluginLock.ts"
 import { type InstallOrder, PluginStore } from "./PluginStore.ts"
-import { parseSource } from "./Source.ts"
 
 /**
  * Plugins of the daemon and of tests are not installed, only compared. A name that nobody brings and nothing is known of
@@ -48,7 +47,7 @@ export const pinInstallerLayer = Layer.effect(
         if (step.does !== "install") continue
         const done = yield* Effect.result(store.install(step.order))
         if (Result.isSuccess(done)) trees[entry.name] = done.success.content_hash
-        else refusals.push(refusalOf(done.failure))
+        else refusals.push(pinRefusal(done.failure))
       }
       const refused = refusals.find(({ transient }) => !transient) ?? refusals[0]
       return refused === undefined ? { trees } : { refused }
@@ -86,25 +85,15 @@ const stepOf = (entry: PluginEntry, plugin: KnownPlugin | undefined, lock: Locke
   if (isBundled(name) || plugin?.origin === "test") return compare(entry, plugin)
   const former = lock[name]
   if (source === undefined && former === undefined) return NOTHING
-  if (!isName(name)) {
-    return refuse(
-      "manifest_invalid",
-      `no plugin can be called \`${name}\`: a name has lower-case letters, digits, - . and _`
-    )
-  }
-  if (artifact_hash !== undefined && !isHash(artifact_hash)) {
-    return refuse(
-      "artifact_hash_mismatch",
-      `no artifact of ${name} has the hash \`${artifact_hash}\`: pin 64 lower-case hex digits, without a prefix`
-    )
-  }
+  const wrong = wrongPin(entry)
+  if (wrong !== undefined) return { does: "refuse", refusal: pinRefusal(wrong) }
   // What the operator installed may come from a folder of this machine; what is served may not.
   const from = source ?? former?.source ?? ""
   const parsed = parseSource(from, {
     version: source === undefined ? null : (version ?? null),
     mayBeLocal: source === undefined
   })
-  if (Result.isFailure(parsed)) return { does: "refuse", refusal: refusalOf(parsed.failure) }
+  if (Result.isFailure(parsed)) return { does: "refuse", refusal: pinRefusal(parsed.failure) }
   if (source === undefined && former !== undefined) {
     if (version !== undefined && former.version !== version) {
       return refuse(
@@ -125,9 +114,6 @@ const stepOf = (entry: PluginEntry, plugin: KnownPlugin | undefined, lock: Locke
     order: { name, source: parsed.success, version: version ?? null, hash: hash ?? null, by: "revision" }
   }
 }
-
-const isName = Schema.is(PluginName)
-const isHash = Schema.is(TreeHash)
 
 /** A bundled name that this version lacks is left to full validation. */
 const compare = ({ name, version }: PluginEntry, plugin: KnownPlugin | undefined): Step => {
@@ -152,11 +138,5 @@ const compare = ({ name, version }: PluginEntry, plugin: KnownPlugin | undefined
 
 const refuse = (reason: PluginNotInstalled["reason"], message: string): Step => ({
   does: "refuse",
-  refusal: refusalOf(new PluginNotInstalled({ reason, message }))
-})
-
-/** The detail names the reason: several have the same verdict. */
-const refusalOf = ({ message, reason }: PluginNotInstalled): PinRefusal => ({
-  ...INSTALL_FAILURES[reason],
-  detail: reason === INSTALL_FAILURES[reason].verdict ? message : `${reason}: ${message}`
+  refusal: pinRefusal(new PluginNotInstalled({ reason, message }))
 })

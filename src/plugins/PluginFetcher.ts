@@ -1,8 +1,7 @@
 /** Brings what a source names onto this machine, unverified. */
 import { Context, Effect, type FileSystem, Layer, type Path } from "effect"
 import type { HttpClient } from "effect/http"
-import type { PluginNotInstalled } from "../domain/index.ts"
-import type { PluginSource } from "./Source.ts"
+import type { PluginNotInstalled, PluginSource } from "../domain/index.ts"
 
 export interface FetchedPlugin {
   /** Absolute path of the folder, as its source has it. */

@@ -1,8 +1,7 @@
 /** What an operator asks for: of a live daemon over its API, or of a stopped one's files. */
 import { Effect, FileSystem, Result } from "effect"
-import type { LockedPlugin, PluginRequest, VerifiedPlugin } from "../domain/index.ts"
+import { type LockedPlugin, parseSource, type PluginRequest, type VerifiedPlugin } from "../domain/index.ts"
 import { PluginStore } from "./PluginStore.ts"
-import { parseSource } from "./Source.ts"
 
 /** Every installed plugin, by name. */
 export const listPlugins = Effect.gen(function* () {

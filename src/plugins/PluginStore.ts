@@ -7,14 +7,15 @@ import {
   type LockedPlugin,
   PluginName,
   PluginNotInstalled,
+  type PluginSource,
   type PluginTrees,
+  showSource,
   type TreeCondition
 } from "../domain/index.ts"
 import { DurableFiles, sha256Hex, storageStep } from "../storage/index.ts"
 import { MANIFEST_FILE, readPluginFolder } from "./Manifest.ts"
 import { PluginFetcher } from "./PluginFetcher.ts"
 import { type LockedPlugins, PluginLock } from "./PluginLock.ts"
-import { type PluginSource, showSource } from "./Source.ts"
 
 /** What is to be installed, and what it must be. */
 export interface InstallOrder {

@@ -10,6 +10,8 @@ import { bearer, documentFor, json, makeToken, withCentral } from "./Fixture.ts"
 
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value))
 
+const pinned = (source: string) => ({ name: "x", version: "1.0.0", artifact_hash: "ab".repeat(32), source })
+
 describe("saving a document", () => {
   it.effect("gives one etag per content, and a new revision per change", () =>
     withCentral(({ admin, central }) =>
@@ -49,7 +51,7 @@ describe("saving a document", () => {
           plugins: [
             { name: "@holdfast/runs" },
             { name: "@other/central" },
-            { name: "x", version: "1.0.0", artifact_hash: "ab", source: "git+https://h/x" }
+            { name: "x", version: "1.0.0", artifact_hash: "ab".repeat(32), source: "git+https://h/x" }
           ],
           sinks: {
             line: { plugin: "@other/central", config: { url: central.url, identity: {}, more: 1 } },
@@ -96,6 +98,48 @@ describe("saving a document", () => {
       (url: string) => ({ version: 2, plugins: [{ name: "x", version: "1" }], sinks: { c: sink(url) } }),
       "/plugins/0",
       /lacks artifact_hash, source/
+    ],
+    [
+      "a plugin that is listed twice",
+      (url: string) => ({
+        version: 2,
+        plugins: [{ name: "@holdfast/runs" }, { name: "@holdfast/runs" }],
+        sinks: { c: sink(url) }
+      }),
+      "/plugins/1/name",
+      /listed already at \/plugins\/0/
+    ],
+    [
+      "settings of a wrong type for a bundled plugin",
+      (url: string) => ({
+        version: 2,
+        plugins: [{ name: "@holdfast/runs", config: { concurrency: "x" } }],
+        sinks: { c: sink(url) }
+      }),
+      "/plugins/0/config/concurrency",
+      /integer/
+    ],
+    [
+      "a secret in the source of a plugin",
+      (url: string) => ({ version: 2, plugins: [pinned("https://u:pass@h/x.tgz")], sinks: { c: sink(url) } }),
+      "/plugins/0",
+      /^(?!.*pass@).*source_forbidden: The source .*has a password or a token in it/
+    ],
+    [
+      "the path of a machine as the source of a plugin",
+      (url: string) => ({ version: 2, plugins: [pinned("/opt/x")], sinks: { c: sink(url) } }),
+      "/plugins/0",
+      /source_forbidden: .*a document may never name/
+    ],
+    [
+      "a hash that no artifact can have",
+      (url: string) => ({
+        version: 2,
+        plugins: [{ ...pinned("git+https://h/x"), artifact_hash: "ab" }],
+        sinks: { c: sink(url) }
+      }),
+      "/plugins/0",
+      /64 lower-case hex digits/
     ],
     [
       "a sink of an unlisted plugin",

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest"
 import { fetchGit, type GitBounds } from "../../src/plugins/Git.ts"
-import { type GitSource, parseSource } from "../../src/plugins/Source.ts"
+import { type GitSource, parseSource } from "../../src/domain/PluginSource.ts"
 import { type GitServer, startGitServer } from "./GitServer.ts"
 
 /** A fresh folder, removed at the end. */

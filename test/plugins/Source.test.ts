@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { parseSource, type PluginSource, showSource } from "../../src/plugins/Source.ts"
+import { parseSource, type PluginSource, showSource } from "../../src/domain/PluginSource.ts"
 
 const served = (text: string, version: string | null = null) => parseSource(text, { version, mayBeLocal: false })
 const local = (text: string) => parseSource(text, { version: null, mayBeLocal: true })

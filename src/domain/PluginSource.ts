@@ -1,6 +1,7 @@
 /** Where a plugin or agents come from, as a document or a command line names it. */
 import { Result } from "effect"
-import { isLoopbackHost, PluginNotInstalled } from "../domain/index.ts"
+import { isLoopbackHost } from "./CentralProtocol.ts"
+import { PluginNotInstalled } from "./Plugins.ts"
 
 /** A repository, and what of it. */
 export interface GitSource {
