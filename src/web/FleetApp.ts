@@ -206,7 +206,7 @@ setInterval(() => {
   tell()
 }, 1_000)
 open()
-void listen(() => "/fleet/events", {
+void listen(() => "./fleet/events", {
   message: ({ data, event }) => {
     if (event === "hello") become({ type: "hello", version: textOf(fieldsOf(JSON.parse(data))?.["version"]) ?? "" })
     want()

@@ -46,7 +46,8 @@ const request = async <A>(
   { body, headers, method = "GET" }: Question = {}
 ): Promise<Reply<A>> => {
   try {
-    const response = await fetch(path, {
+    // From where the page lies, which a proxy may have put below a path.
+    const response = await fetch(`.${path}`, {
       method,
       headers: {
         accept: "application/json",

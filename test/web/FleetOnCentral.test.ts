@@ -1,5 +1,7 @@
 /** The page in real Chromium on a real central; its gateways are simulated: they speak the protocol from this process. */
 import { rmSync, writeFileSync } from "node:fs"
+import { createServer, request } from "node:http"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { expect, it } from "vitest"
@@ -103,6 +105,7 @@ it.runIf(hasBrowser)(
     onTestFinished(() => browser.close())
     const { complaints, page } = await openWindow(browser)
     await page.goto(await linkOf(central))
+    await page.locator("#connection", { hasText: "live" }).waitFor()
     await page.goto(`${central.url}/#config/main`)
     await awaited(page, "This is the newest revision.")
     const mine = templateOf("http://127.0.0.1:9").replace("60", "90")
@@ -139,6 +142,50 @@ it.runIf(hasBrowser)(
     await page.locator(".success", { hasText: "Revision 3 has the bytes of revision 1." }).waitFor()
     await page.locator('[data-seq="3"]', { hasText: "saved by force" }).waitFor()
     await eventually(() => page.locator(".code-area").inputValue(), templateOf("http://127.0.0.1:9"))
+    expect(complaints.filter((one) => !one.startsWith("Failed to load resource"))).toEqual([])
+  }
+)
+
+it.runIf(hasBrowser)(
+  "below a path that a proxy strips the page is what it is at the root",
+  { timeout: 60_000 },
+  async ({ onTestFinished }) => {
+    const data = scratch()
+    onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+    let target = ""
+    const asked: Array<string> = []
+    const proxy = createServer((incoming, outgoing) => {
+      const { headers, method, url: path = "" } = incoming
+      asked.push(path)
+      if (!path.startsWith("/fleet/x/")) return void outgoing.writeHead(404).end()
+      const to = new URL(`${target}${path.slice("/fleet/x".length)}`)
+      const onward = request(to, { method, headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      })
+      onward.on("error", () => incoming.socket.destroy())
+      incoming.pipe(onward)
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve))
+    onTestFinished(() => void proxy.close().closeAllConnections())
+    const externalUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/fleet/x`
+    const central = await startCentral(data, { externalUrl })
+    onTestFinished(async () => void (await central.stop()))
+    target = central.url
+    const browser = await launch()
+    onTestFinished(() => browser.close())
+    const { complaints, page } = await openWindow(browser)
+    const { stdout } = await holdfast(["central", "open", "--data", data])
+    await page.goto(/http\S+/.exec(stdout)?.[0] ?? "")
+    await page.locator("#connection", { hasText: "live" }).waitFor()
+    await page.getByLabel("New config").fill("default")
+    await page.getByRole("button", { name: "Write it" }).click()
+    await awaited(page, "Central would take this.")
+    await page.getByRole("button", { name: "Review and save" }).click()
+    await page.getByRole("button", { name: "Save as revision 1" }).click()
+    await page.locator(".success", { hasText: "Saved as revision 1." }).waitFor()
+    expect(new URL(page.url()).pathname).toBe("/fleet/x/")
+    expect(asked.filter((path) => !path.startsWith("/fleet/x/"))).toEqual([])
     expect(complaints.filter((one) => !one.startsWith("Failed to load resource"))).toEqual([])
   }
 )
