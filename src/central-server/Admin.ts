@@ -233,7 +233,7 @@ export class Admin extends Context.Service<
 }
 
 const warningOf = ({ consequence, message, pointer }: Objection): string =>
-  `${pointer === "" ? "the document" : pointer} ${message}. ${consequence}`
+  `${pointer === "" ? "the document" : pointer} ${message}${/[.?!]$/.test(message) ? "" : "."} ${consequence}`
 
 const noDocument = (name: string) =>
   Effect.fail(

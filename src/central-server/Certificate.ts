@@ -155,10 +155,9 @@ export const keepCertificate = Effect.fnUntraced(function* (options: {
       yield* serve(next.pair)
       current = next
       failure = null
-      yield* Effect.logInfo("the certificate was read again", {
-        certificate: files.certificate,
-        ends: isoTime(next.expiresAt)
-      })
+      yield* Effect.logInfo("the certificate was read again").pipe(
+        Effect.annotateLogs({ certificate: files.certificate, ends: isoTime(next.expiresAt) })
+      )
     }).pipe(
       Effect.catch(({ message }) =>
         Effect.sync(() => {
@@ -186,7 +185,9 @@ const readPem = Effect.fnUntraced(function* (file: string, what: string) {
     unusable(
       reason._tag === "NotFound"
         ? `The ${what} ${file} is not there: check the path.`
-        : `The ${what} ${file} cannot be read (${reason._tag}): central runs as a user who must be allowed to.`
+        : reason._tag === "BadResource"
+          ? `The ${what} ${file} is a directory: name the file in it.`
+          : `The ${what} ${file} cannot be read (${reason._tag}): central runs as a user who must be allowed to.`
     )
   )
 })

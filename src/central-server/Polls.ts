@@ -88,7 +88,9 @@ export class Polls extends Context.Service<
           return admission.value.revoked ? yield* gatewayRevoked : admission.value.gateway
         }
         if (Option.isNone(gateway) || !(yield* gateways.adopt(gateway.value, iat * 1000))) return yield* gatewayUnknown
-        yield* Effect.logInfo("a gateway of the lost time is known again", { gateway: gatewayId })
+        yield* Effect.logInfo("a gateway of the lost time is known again").pipe(
+          Effect.annotateLogs({ gateway: gatewayId })
+        )
         return gateway.value
       })
 

@@ -17,7 +17,7 @@ const bootstrap = Effect.gen(function* () {
   const { bootstrap_token } = yield* readJson(BootstrapRequest, { maxBytes: 65_536 })
   const token = yield* (yield* Tokens).admit(Redacted.make(bootstrap_token))
   const gateway = yield* (yield* Gateways).join(token)
-  yield* Effect.logInfo("a gateway joined", { gateway: gateway.id, config: gateway.config })
+  yield* Effect.logInfo("a gateway joined").pipe(Effect.annotateLogs({ gateway: gateway.id, config: gateway.config }))
   return secretAnswer(yield* (yield* Identities).issue(gateway))
 })
 

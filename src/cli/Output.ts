@@ -26,7 +26,12 @@ const jsonText = (value: unknown, indent?: number): string =>
 export const printBytes = Effect.fnUntraced(function* (bytes: Uint8Array) {
   const stdio = yield* Stdio.Stdio
   yield* Stream.run(Stream.make(bytes), stdio.stdout()).pipe(
-    Effect.mapError((error) => new Refused({ message: `Standard output cannot be written: ${reasonOf(error)}.` }))
+    Effect.catch((error) =>
+      // Whoever reads the output may stop when he has seen enough.
+      reasonOf(error) === "EPIPE"
+        ? Effect.void
+        : Effect.fail(new Refused({ message: `Standard output cannot be written: ${reasonOf(error)}.` }))
+    )
   )
 })
 

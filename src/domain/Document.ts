@@ -1,7 +1,7 @@
 import { Option, Predicate, Redacted, Result, Schema, SchemaIssue } from "effect"
 import { CENTRAL_PLUGIN, isCentralPlugin } from "./Bundled.ts"
 import { parseBaseUrl } from "./CentralProtocol.ts"
-import { nearest, pointerOf, type Problem } from "./Problem.ts"
+import { distinct, nearest, pointerOf, type Problem } from "./Problem.ts"
 import { parseStrictJson } from "./StrictJson.ts"
 
 /** Largest document that is served or applied, in bytes. */
@@ -80,10 +80,10 @@ export const checkShape = (bytes: Uint8Array | string): Result.Result<ConfigDocu
   }
   const decoded = decodeDocument(value, STRICT)
   const sinks = recordOf(Reflect.get(value, "sinks"))
-  const problems = [
+  const problems = distinct([
     ...(Result.isFailure(decoded) ? problemsOf(decoded.failure.issue, value, []) : []),
     ...Object.entries(sinks).flatMap(([instance, sink]) => sinkProblems(instance, sink))
-  ]
+  ])
   return Result.isSuccess(decoded) && problems.length === 0 ? Result.succeed(decoded.success) : Result.fail(problems)
 }
 

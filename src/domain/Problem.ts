@@ -16,6 +16,11 @@ export const pointerOf = (path: ReadonlyArray<PropertyKey>): string =>
 export const formatProblem = ({ message, pointer }: Problem): string =>
   pointer === "" ? message : `${pointer}: ${message}`
 
+/** Without what is said already. */
+export const distinct = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> => [
+  ...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()
+]
+
 /** The candidate that a typing mistake most likely meant: at most two edits away, and fewer than half of its length. */
 export const nearest = (typed: string, candidates: ReadonlyArray<string>): string | undefined =>
   candidates

@@ -1,7 +1,7 @@
 /** A value against a JSON Schema that somebody else wrote: settings of a plugin, arguments of an agent. */
 import { type Schema, type SchemaDraft, Validator } from "@cfworker/json-schema"
 import { JsonPointer, Result } from "effect"
-import { nearest, pointerOf, type Problem } from "./Problem.ts"
+import { distinct, nearest, pointerOf, type Problem } from "./Problem.ts"
 
 type Finding = ReturnType<Validator["validate"]>["errors"][number]
 
@@ -118,7 +118,3 @@ const problemOf = (
       }
   }
 }
-
-const distinct = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> => [
-  ...new Map(problems.map((problem) => [`${problem.pointer}\n${problem.message}`, problem])).values()
-]

@@ -142,6 +142,12 @@ describe("saving a document", () => {
       /64 lower-case hex digits/
     ],
     [
+      "a key that is spelt wrongly",
+      (url: string) => ({ version: 2, plugin: [], sinks: { c: sink(url) } }),
+      "/plugin",
+      /did you mean `plugins`\?( |$)/
+    ],
+    [
       "a sink of an unlisted plugin",
       (url: string) => ({ version: 2, sinks: { c: sink(url), x: { plugin: "x" } } }),
       "/sinks/x/plugin",

@@ -131,7 +131,7 @@ describe.skipIf(withoutOpenssl !== null)("a central with a certificate", () => {
           const next = yield* ask(`${url}/health`)
           expect(next.serial).not.toBe(first.serial)
           expect((yield* ask(`${url}/health`, { agent })).serial).toBe(first.serial)
-          expect(log.join("\n")).toContain("the certificate was read again")
+          expect(log).toContain("the certificate was read again")
           agent.destroy()
         })
       )
@@ -207,7 +207,7 @@ describe.skipIf(withoutOpenssl !== null)("a central with a certificate", () => {
         [authority.issue("old", { seconds: -60 }), /old\.pem has expired at 20.*renew it/],
         [{ ...good, key: sealed }, /sealed\.key is encrypted.*openssl pkey/],
         [{ ...good, key: join(directory, "none.key") }, /none\.key is not there: check the path/],
-        [{ ...good, certificate: directory }, /cannot be read/],
+        [{ ...good, certificate: directory }, /is a directory: name the file in it/],
         [{ ...good, certificate: other("no.pem", "nothing") }, /no\.pem holds no certificate in PEM/],
         [{ ...good, key: good.certificate }, /good\.pem holds no private key in PEM/]
       ]

@@ -96,7 +96,7 @@ describe("central token create --expires", () => {
           ["1.5h", 2, /is no duration/],
           ["tomorrow", 2, /is no duration/],
           ["0d", 1, /between 1 second and 100 years/],
-          ["99999d", 1, /between 1 second and 100 years/]
+          ["36601d", 1, /between 1 second and 100 years/]
         ]
         for (const [text, code, message] of wrong) {
           const said = yield* central(["token", "create", "--config", "fleet", "--expires", text])

@@ -21,6 +21,17 @@ const put = (name: string, query: number, ...flags: ReadonlyArray<string>) => {
 const history = async (name: string): Promise<ReadonlyArray<{ seq: number; etag: string; saved_by: string }>> =>
   JSON.parse((await central("config", "history", name)).stdout)
 
+describe("a document", () => {
+  it("that nobody reads to its end is no failure", async () => {
+    const file = programs.path("long.json")
+    writeFileSync(file, JSON.stringify({ version: 2, query: "x".repeat(1_000_000) }))
+    expect((await central("config", "put", "long", file, "--force")).code).toBe(0)
+    const reader = programs.start(["central", "config", "get", "long", "--data", programs.path("central")])
+    reader.stopReading()
+    expect(await reader.ended).toMatchObject({ code: 0, stderr: expect.not.stringContaining("cannot be written") })
+  })
+})
+
 describe("admins at once", () => {
   it("of two who have seen the same revision exactly one saves, and the other is told when and by whom", async () => {
     const { etag } = JSON.parse((await put("fleet", 0)).stdout)

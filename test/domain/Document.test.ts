@@ -121,6 +121,12 @@ describe("a document is refused", () => {
     expect(problems(document)).toEqual([{ pointer, message: expect.stringMatching(message) }])
   })
 
+  it("once for a number that is wrong in two ways", () => {
+    const central =
+      '{"plugin":"@holdfast/central","config":{"url":"https://h","identity":{},"poll_interval_seconds":1e999}}'
+    expect(problems(`{"version":2,"sinks":{"central":${central}}}`)).toHaveLength(1)
+  })
+
   it("for bytes that are not UTF-8", () => {
     expect(checkShape(new Uint8Array([0x7b, 0xff, 0x7d]))).toEqual(
       Result.fail([{ pointer: "", message: expect.stringMatching(/not valid UTF-8/) }])

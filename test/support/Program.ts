@@ -39,6 +39,8 @@ export interface Running {
   readonly ended: Promise<Ended>
   readonly stdout: () => string
   readonly stderr: () => string
+  /** Closes its standard output, as a reader that has seen enough. */
+  readonly stopReading: () => void
   readonly kill: (signal: NodeJS.Signals) => void
   /** Waits until stdout matches; fails with all that was said when the program ends or 20 s pass before. */
   readonly until: (pattern: RegExp) => Promise<RegExpExecArray>
@@ -102,6 +104,7 @@ export class Programs {
       stdout: () => stdout,
       stderr: () => stderr,
       kill: (signal) => void child.kill(signal),
+      stopReading: () => void child.stdout.destroy(),
       until
     }
   }
