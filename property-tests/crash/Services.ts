@@ -182,6 +182,7 @@ const control = Layer.effect(
     return ConfigControl.of({
       runningEtag: Effect.map(running.effective, ({ boot }) => boot.running.etag),
       document: Effect.succeed({ version: 2 as const }),
+      unusedPlugins: Effect.succeed([]),
       central: Effect.map(running.effective, ({ central }) => central),
       policyToken: running.policyToken,
       keepOffer: (etag, bytes) => offers.keep({ etag, bytes }),

@@ -38,6 +38,7 @@ export const factsIn = (world: World): StatusFacts | null => {
       trees: {},
       dropped: [],
       localPlugins: [],
+      unusedPlugins: [],
       problem: null
     },
     view: {

@@ -22,6 +22,7 @@ export const documentHere = Layer.unwrap(
           return ConfigControl.of({
             runningEtag: Effect.succeed(frozen.boot.running.etag),
             document: Effect.succeed(askingFirst(frozen.document)),
+            unusedPlugins: Effect.succeed(frozen.unusedPlugins),
             central: Effect.succeed(frozen.central),
             policyToken: () => Effect.succeedNone,
             keepOffer: () => Effect.die(new Error("a command polls nobody")),

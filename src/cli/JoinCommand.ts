@@ -122,7 +122,19 @@ const join = Effect.fnUntraced(function* (wanted: Joined, { dryRun, noDaemon }: 
     message: ""
   }
 
-  if (report.already_joined) return { ...report, message: `This machine is already joined to ${wanted.url}.` }
+  if (report.already_joined) {
+    const message = `This machine is already joined to ${wanted.url}.`
+    if (noDaemon) return { ...report, message }
+    if (Option.isNone(daemon)) {
+      return {
+        ...report,
+        message: `${message} No daemon runs for this home: holdfast daemon, or holdfast daemon install`
+      }
+    }
+    const { refusalOf } = yield* Effect.promise(() => import("./JoinWait.ts"))
+    const refusal = yield* refusalOf(daemon.value)
+    return refusal === null ? { ...report, message } : { ...report, refused: true, message: refusal }
+  }
   const what = replaces === null ? "" : replacement(replaces)
   if (dryRun) {
     const then = noDaemon ? "" : ` ${yield* whatThen(daemon)}`

@@ -60,6 +60,13 @@ export const firstRevision = Effect.fnUntraced(function* (awaited: Awaited) {
   return notYet(last, awaited)
 }, Effect.provide(DaemonClient.layer))
 
+/** Why the central of this daemon does not take its token; null when nothing says so. */
+export const refusalOf = Effect.fnUntraced(function* (daemon: LiveDaemon) {
+  const status = yield* Effect.option((yield* DaemonClient).status(daemon))
+  const outcome = Option.isNone(status) ? undefined : outcomeOf(status.value)
+  return outcome?.refused === true ? outcome.message : null
+}, Effect.provide(DaemonClient.layer))
+
 const isSame = (a: LiveDaemon, b: LiveDaemon): boolean => a.pid === b.pid && a.startedAt === b.startedAt
 
 const outcomeOf = ({ identity, remote_config }: Status): FirstRevision | undefined => {

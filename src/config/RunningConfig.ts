@@ -29,6 +29,8 @@ export interface EffectiveConfig {
   readonly dropped: ReadonlyArray<DroppedEntry>
   /** The plugins of the document whose entry is the user's own. */
   readonly localPlugins: ReadonlyArray<string>
+  /** The plugins of the user's own layer whose entries are not used; "all" while that layer cannot be read. */
+  readonly unusedPlugins: ReadonlyArray<string> | "all"
   /** Why the central layer could not be read although boot evaluation chose it. */
   readonly problem: string | null
   /** What this machine had, and neither the file nor its copy says any more. */
@@ -114,6 +116,7 @@ export class RunningConfig extends Context.Service<
           dropped: merged.dropped,
           // They come after those that central serves.
           localPlugins: (merged.document.plugins ?? []).slice(central?.plugins?.length ?? 0).map(({ name }) => name),
+          unusedPlugins: localProblem === null ? unusedOf(localDocument, merged.document) : "all",
           problem,
           losses: yield* lossesBeside(boot, Option.isSome(centralSink(merged.document)))
         }
@@ -165,4 +168,9 @@ export class RunningConfig extends Context.Service<
       return RunningConfig.of({ freeze, effective, policyToken, namedUrls, namedTrees })
     })
   )
+}
+
+const unusedOf = (local: ConfigDocument | null, merged: ConfigDocument): ReadonlyArray<string> => {
+  const used = new Set(merged.plugins?.map(({ name }) => name))
+  return (local?.plugins ?? []).flatMap(({ name }) => (used.has(name) ? [] : [name]))
 }

@@ -37,6 +37,7 @@ export const configControlLayer = Layer.effect(
     return ConfigControl.of({
       runningEtag: Effect.map(running.effective, ({ boot }) => boot.running.etag),
       document: Effect.map(running.effective, ({ document }) => document),
+      unusedPlugins: Effect.map(running.effective, ({ unusedPlugins }) => unusedPlugins),
       central: Effect.map(running.effective, ({ central }) => central),
       policyToken: running.policyToken,
       keepOffer: (etag, bytes) => offers.keep({ etag, bytes }),

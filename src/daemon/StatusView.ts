@@ -20,6 +20,7 @@ import {
   stagingDiagnostics
 } from "../config/index.ts"
 import { AGENTS_PLUGIN, type Diagnostic, normaliseUrl, type PluginState, type Status } from "../domain/index.ts"
+import { LOCAL_CONFIG } from "../login/index.ts"
 import type { CoreLockSeen } from "./CoreLockWatch.ts"
 
 /** Everything that the status is made of, gathered at one moment. */
@@ -213,6 +214,8 @@ const processDiagnostics = ({
 ]
 
 const providerRepair = (setting: string, { localPlugins }: EffectiveConfig): string => {
+  if (setting === LOCAL_CONFIG)
+    return "Mend config.json, of which this status says what is not used, then: holdfast daemon restart"
   if (setting.startsWith("HOLDFAST_")) return `Correct ${setting} where the daemon is started, and start it again.`
   return localPlugins.includes(AGENTS_PLUGIN)
     ? `Correct ${setting} of ${AGENTS_PLUGIN} in config.json, then: holdfast daemon restart`

@@ -10,6 +10,8 @@ export class ConfigControl extends Context.Service<
     readonly runningEtag: Effect.Effect<string | null>
     /** The effective document; waits until boot evaluation is over. */
     readonly document: Effect.Effect<ConfigDocument>
+    /** The plugins that the user's own config.json configures in entries that are not used; "all" while it cannot be read. */
+    readonly unusedPlugins: Effect.Effect<ReadonlyArray<string> | "all">
     /** The one central of the effective document. */
     readonly central: Effect.Effect<Option.Option<CentralSink>>
     /** A policy token for this normalised URL, in the running document or the seed. */

@@ -12,6 +12,9 @@ import {
   providerUrlProblem
 } from "../domain/index.ts"
 
+/** Where a provider may be named that is not known, as `ProviderInvalid` says it. */
+export const LOCAL_CONFIG = "config.json"
+
 const GITHUB_URL = "https://github.com"
 const GITHUB_API_URL = "https://api.github.com"
 /** The public client of GitHub's own editor plugins, which Copilot takes tokens of. */
@@ -75,6 +78,14 @@ export class ProviderSettings extends Context.Service<
 
       const provider = Effect.gen(function* () {
         const entry = agentsEntry(yield* config.document)
+        const unused = yield* config.unusedPlugins
+        // A request that was meant for a provider of the user's own goes to no other one.
+        if (entry === undefined && (unused === "all" || unused.includes(AGENTS_PLUGIN))) {
+          return yield* new ProviderInvalid({
+            setting: LOCAL_CONFIG,
+            message: `what config.json says of ${AGENTS_PLUGIN} is not used, and so it is not known which provider is meant.`
+          })
+        }
         const decoded = Schema.decodeUnknownResult(ProviderConfig)(entry?.config?.["provider"] ?? {})
         if (Result.isFailure(decoded)) {
           return yield* new ProviderInvalid({

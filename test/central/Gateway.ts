@@ -56,6 +56,7 @@ export const withGateway = <A, E>(
       ConfigControl.of({
         runningEtag: Effect.sync(() => running.etag),
         document: Effect.succeed({ version: 2 as const }),
+        unusedPlugins: Effect.succeed([]),
         central: Effect.sync(() =>
           Option.map(Option.fromNullishOr(running.url), (url) => ({
             instance: "central",

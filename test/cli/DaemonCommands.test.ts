@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { rmSync } from "node:fs"
 import { CREDENTIAL_NOT_ACCEPTED, type Status } from "../../src/domain/index.ts"
 import { healthy, standIn } from "./Gateway.ts"
 import { atDesk, type Desk } from "./InProcess.ts"
@@ -145,6 +146,15 @@ describe("join with a live daemon", () => {
           /^Not joined: central answered 401: token_revoked\. The credential is not accepted\. \w/
         )
         expect(message).toContain("Join with another one: holdfast join URL --token-file FILE")
+        // The same once the daemon has taken the intent up.
+        const { document } = JSON.parse(yield* desk.read("home/state/config-control/join.json"))
+        yield* desk.write("home/state/config-control/seed.json", JSON.stringify(document))
+        for (const file of ["join.json", "join.bak.json"]) {
+          rmSync(desk.path("home", "state", "config-control", file))
+        }
+        const again = yield* desk.run(["join", "https://c.example.com", "--json"], { stdin: "token" })
+        expect(again.code).toBe(1)
+        expect(JSON.parse(again.out)).toMatchObject({ already_joined: true, refused: true, message })
       })
     )
   )

@@ -225,6 +225,7 @@ const effective = (more: Partial<EffectiveConfig>): EffectiveConfig => ({
   trees: {},
   dropped: [],
   localPlugins: [],
+  unusedPlugins: [],
   problem: null,
   ...more
 })

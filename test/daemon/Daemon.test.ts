@@ -75,7 +75,7 @@ describe("a daemon on a machine that never joined", () => {
         put(home, "config.json", '{"version":2,"plugin":[]}')
         const status = yield* (yield* startDaemon(home)).until(running)
         assert.strictEqual(status.overall, "degraded")
-        assert.deepStrictEqual(kinds(status), ["local_layer_unusable"])
+        assert.deepStrictEqual(kinds(status), ["local_layer_unusable", "provider_invalid"])
         assert.include(status.diagnostics[0]?.message, "/plugin: is not a known key")
       })
     )
@@ -105,6 +105,11 @@ describe("a daemon that cannot have all it wants", () => {
         local,
         /Correct provider\.base_url of @holdfast\/agents in config\.json, then: holdfast daemon restart$/
       )
+      const unused = yield* scoped((home) => {
+        put(home, "config.json", JSON.stringify({ version: 2, plugins: [{ ...plugins[0], config: { modle: "x" } }] }))
+        return heard(home)
+      })
+      assert.match(unused, /^provider_invalid .* not known which provider is meant\. Mend config\.json, of which/)
       const served = yield* scoped((home) =>
         Effect.gen(function* () {
           const central = yield* standIn(enrolling)

@@ -44,6 +44,7 @@ const client = Effect.fnUntraced(function* (number: number, identity: IdentityEn
   const control = ConfigControl.of({
     runningEtag: Effect.sync(() => running),
     document: Effect.succeed({ version: 2 }),
+    unusedPlugins: Effect.succeed([]),
     central: Effect.succeedSome({
       instance: "central",
       plugin: "@holdfast/central",

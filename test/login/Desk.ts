@@ -32,6 +32,7 @@ export interface LoginDesk {
 export interface DeskOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly document?: ConfigDocument
+  readonly unusedPlugins?: ReadonlyArray<string> | "all"
   readonly hasCentral?: boolean
   /** The home of a desk before this one: its process was started again. */
   readonly root?: string
@@ -59,6 +60,7 @@ export const atLoginDesk = <A, E>(
       ConfigControl.of({
         runningEtag: Effect.succeed(null),
         document: Effect.succeed(options.document ?? { version: 2 }),
+        unusedPlugins: Effect.succeed(options.unusedPlugins ?? []),
         central: Effect.succeed(
           options.hasCentral === true
             ? Option.some({ instance: "c", plugin: "p", url: "http://x", token: Option.none(), pollSeconds: 300 })

@@ -308,6 +308,23 @@ describe("the provider's address", () => {
     })
   )
 
+  it.live("is nobody's default where the user may have named one in an entry that is not used", () =>
+    Effect.gen(function* () {
+      for (const unusedPlugins of ["all", ["@holdfast/agents"]] as const) {
+        const meant = (document: ReturnType<typeof named> | undefined) =>
+          atLoginDesk(({ settings }) => Effect.result(settings.provider), {
+            unusedPlugins,
+            env: { GITHUB_TOKEN: "gho_1" },
+            ...(document === undefined ? {} : { document })
+          })
+        const unknown = yield* meant(undefined)
+        assert.deepInclude(unknown._tag === "Failure" ? unknown.failure : {}, { setting: "config.json" })
+        // Central names one, which counts.
+        assert.strictEqual((yield* meant(named({ kind: "github" })))._tag, "Success")
+      }
+    })
+  )
+
   it.live("of the document is named by its own setting where the environment names none", () =>
     atLoginDesk(
       ({ settings }) =>
