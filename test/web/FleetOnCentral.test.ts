@@ -11,6 +11,10 @@ import { templateOf } from "../../src/web/FleetConfigPage.ts"
 import { linkOf } from "./FleetRealStage.ts"
 import { eventually } from "./LoginStage.ts"
 
+/** The template with another interval; a port may have the digits of the one that it comes with. */
+const polledEvery = (seconds: number, url: string): string =>
+  templateOf(url).replace('_seconds": 60', `_seconds": ${seconds}`)
+
 it.runIf(hasBrowser)(
   "a fleet is begun, joined, steered and rolled back on the page alone",
   { timeout: 60_000 },
@@ -51,10 +55,10 @@ it.runIf(hasBrowser)(
     await area.fill(templateOf(url).replace('"version": 2', '"version": 2,\n  "plugins": [{ "name": "x/y" }]'))
     await page.locator("#editor-state", { hasText: "Central has 1 objection." }).waitFor()
     await page.locator(".problems", { hasText: "/plugins/0" }).waitFor()
-    await area.fill(templateOf(url).replace("60", "90"))
+    await area.fill(polledEvery(90, url))
     await page.locator("#editor-state", { hasText: "Central would take this." }).waitFor()
     await page.getByRole("button", { name: "Review and save" }).click()
-    writeFileSync(join(data, "other.json"), templateOf(url).replace("60", "30"))
+    writeFileSync(join(data, "other.json"), polledEvery(30, url))
     await run("config", "put", "default", join(data, "other.json"))
     await page.locator(".meanwhile", { hasText: "Revision 2 was saved" }).waitFor()
     await page.getByRole("button", { name: "Compare with mine, and save after it" }).click()
@@ -108,7 +112,7 @@ it.runIf(hasBrowser)(
     await page.locator("#connection", { hasText: "live" }).waitFor()
     await page.goto(`${central.url}/#config/main`)
     await awaited(page, "This is the newest revision.")
-    const mine = templateOf("http://127.0.0.1:9").replace("60", "90")
+    const mine = polledEvery(90, "http://127.0.0.1:9")
     await page.locator(".code-area").fill(mine)
     await awaited(page, "Central would take this.")
     await page.getByRole("button", { name: "Review and save" }).click()
