@@ -138,6 +138,11 @@ describe("a chat with the agents of a machine", () => {
   })
 })
 
+const LOOPS: Readonly<Record<string, string>> = {
+  "bad_loop_agent.py": python("LoopPython", "while True:\n    pass"),
+  "bad_loop_agent.js": javascript("LoopNode", "for (;;) {}")
+}
+
 const BAD: Readonly<Record<string, string>> = {
   "bad_import_agent.py": "import sys\nsys.exit(3)\n",
   "bad_syntax_agent.py": "def (:\n",
@@ -149,8 +154,6 @@ export default { name: "DeepSchema", description: "x", parameters: deep, perform
   "bad_ümlaut_agent.py": python("Umlaut", "return 'ü'"),
   "bad_exit_agent.py": python("ExitPython", "import sys\nsys.exit(3)"),
   "bad_exit_agent.mjs": javascript("ExitNode", "process.exit(5)"),
-  "bad_loop_agent.py": python("LoopPython", "while True:\n    pass"),
-  "bad_loop_agent.js": javascript("LoopNode", "for (;;) {}"),
   "bad_memory_agent.py": python("MemoryPython", "return str(len(bytearray(1 << 30)))"),
   "bad_memory_agent.js": javascript(
     "MemoryNode",
@@ -178,24 +181,13 @@ const ENDS: ReadonlyArray<readonly [name: string, failure: CallFailure, message:
 describe("bad agents beside a good one", () => {
   it.each([
     // To run out of memory takes a busy machine seconds, and only a loop is to meet its deadline.
-    { what: "that end", seconds: 60, ends: ENDS.filter(([, failure]) => failure !== "deadline") },
-    { what: "without end", seconds: 4, ends: ENDS.filter(([, failure]) => failure === "deadline") }
-  ])(
-    "cost their own calls $what, and neither the good one's nor health",
-    { timeout: 120_000 },
-    async ({ ends, seconds }) => {
-      const settings = { call_timeout_seconds: seconds, memory_mib: 256 }
-      const machine = await machineWith({ ...GOOD, ...BAD }, { settings })
-      const { pid } = machine.gateway
-      const roster = await machine.ask("GET", "/agents")
-      expect(names(roster)).toEqual(
-        expect.arrayContaining(["GoodPython", "GoodTypeScript", "Umlaut", ...ENDS.map(([name]) => name)])
-      )
-      const quarantined = roster.json["quarantined"] as ReadonlyArray<{
-        readonly file: string
-        readonly reason: string
-      }>
-      expect(quarantined.map(({ file, reason }) => `${file}: ${reason}`)).toEqual([
+    {
+      what: "that end",
+      seconds: 60,
+      files: BAD,
+      others: ["Umlaut"],
+      ends: ENDS.filter(([, failure]) => failure !== "deadline"),
+      broken: [
         expect.stringMatching(/^bad_import_agent\.py: .*sys\.exit\(3\)/),
         expect.stringMatching(/^bad_missing_agent\.py: .*a_module_that_nobody_has/),
         expect.stringMatching(
@@ -204,7 +196,32 @@ describe("bad agents beside a good one", () => {
         expect.stringMatching(/^bad_syntax_agent\.py: .*SyntaxError/s),
         expect.stringMatching(/^bad_syntax_agent\.ts: .*SyntaxError/),
         expect.stringMatching(/^c_good_agent\.py: .*a_good_agent\.py/)
-      ])
+      ]
+    },
+    {
+      what: "without end",
+      seconds: 4,
+      files: LOOPS,
+      others: [],
+      ends: ENDS.filter(([, failure]) => failure === "deadline"),
+      broken: []
+    }
+  ])(
+    "cost their own calls $what, and neither the good one's nor health",
+    { timeout: 120_000 },
+    async ({ broken, ends, files, others, seconds }) => {
+      const settings = { call_timeout_seconds: seconds, memory_mib: 256 }
+      const machine = await machineWith({ ...GOOD, ...files }, { settings })
+      const { pid } = machine.gateway
+      const roster = await machine.ask("GET", "/agents")
+      expect(names(roster)).toEqual(
+        expect.arrayContaining(["GoodPython", "GoodTypeScript", ...others, ...ends.map(([name]) => name)])
+      )
+      const quarantined = roster.json["quarantined"] as ReadonlyArray<{
+        readonly file: string
+        readonly reason: string
+      }>
+      expect(quarantined.map(({ file, reason }) => `${file}: ${reason}`)).toEqual(broken)
 
       // The first request to a model in the life of a process has Node load its fetch, which takes some 80 ms by itself.
       machine.model.script.push(call({ name: "GoodPython", arguments: "{}" }), say("Done."))
