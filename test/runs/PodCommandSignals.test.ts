@@ -2,8 +2,14 @@ import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { node, PodRun, sh, sha256, shells, sleep, until } from "./PodRun.ts"
 
+/** Kills it, if there is one still: a copier may end between the look and this. */
 const kill = (pid: number | undefined): void => {
-  if (pid !== undefined) process.kill(pid, "SIGKILL")
+  if (pid === undefined) return
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
 }
 
 describe.each(shells)("the pod command in $name", { concurrent: true }, (shell) => {
